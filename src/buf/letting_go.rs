@@ -1,0 +1,135 @@
+//! What a slice pins, and how it lets go.
+
+use super::bytes::out_of_memory;
+use super::{SlabBytes, SlabBytesMut};
+use crate::error::AllocError;
+use crate::policy::RetainDecision;
+use crate::pool;
+use crate::raw::Shared;
+use crate::track::Tag;
+use bytes::Bytes;
+
+impl SlabBytes {
+    /// Bytes of memory that this handle keeps alive: the size of its slab, or of its own allocation if it is detached.
+    /// 0 for static memory and for no bytes.
+    ///
+    /// For memory that somebody else counts (from `Bytes` or [`from_owner`](SlabBytes::from_owner)) it is the length that
+    /// was handed in, for more cannot be known.
+    #[must_use]
+    pub fn retained_size(&self) -> usize {
+        self.raw().retained_size()
+    }
+
+    /// Whether it keeps nothing alive but its own bytes.
+    #[must_use]
+    pub fn is_compact(&self) -> bool {
+        self.raw().is_compact()
+    }
+
+    /// Lets the slab go: the same bytes as an exact-size copy in an allocation of their own. No copy is made if it
+    /// [`is_compact`](SlabBytes::is_compact) already.
+    ///
+    /// The copy never lands in a slab that others share. (Node's fix of 2013 copied the head of an upgrade request into
+    /// its pool for small buffers, and pinned that instead.)
+    ///
+    /// If there is no memory this ends the program as `Vec` does; [`try_compact`](SlabBytes::try_compact) returns it as an
+    /// error.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// let mut read = pool.alloc(8192);
+    /// read.extend_from_slice(b"a head that somebody keeps");
+    /// let head = read.freeze().compact();
+    /// assert_eq!((head.retained_size(), pool.stats().pinned_bytes), (26, 0));
+    /// ```
+    #[must_use]
+    pub fn compact(self) -> SlabBytes {
+        let len = self.len();
+        self.try_compact().unwrap_or_else(|_| out_of_memory(len))
+    }
+
+    /// As [`compact`](SlabBytes::compact).
+    ///
+    /// # Errors
+    ///
+    /// The slice as it was, with the reason, if there is no memory for the copy.
+    #[expect(clippy::result_large_err, reason = "the caller gets its slice back")]
+    pub fn try_compact(self) -> Result<SlabBytes, (AllocError, SlabBytes)> {
+        if self.is_compact() {
+            return Ok(self);
+        }
+        match Shared::copy_of(&self) {
+            Some(raw) => Ok(SlabBytes::from_raw(raw)),
+            None => Err((AllocError::source(self.len(), self.len()), self)),
+        }
+    }
+
+    /// What the pool's [`RetainPolicy`](crate::RetainPolicy) says of keeping this slice, and why.
+    #[must_use]
+    pub fn retain_decision(&self) -> RetainDecision {
+        pool::policy_of(self.raw()).decide(self.len(), self.retained_size())
+    }
+
+    /// "I will keep this for long": compacts if the pool's [`RetainPolicy`](crate::RetainPolicy) says so.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// let mut read = pool.alloc(60_000);
+    /// read.extend_from_slice(&[7; 60_000]);
+    /// let body = read.freeze();
+    /// let head = body.slice(..20).retain();
+    /// let body = body.retain();
+    /// assert!(head.is_compact(), "20 bytes are not worth 64 KiB");
+    /// assert!(!body.is_compact(), "60,000 bytes are");
+    /// ```
+    #[must_use]
+    pub fn retain(self) -> SlabBytes {
+        if self.is_compact() || !self.retain_decision().is_copy() { self } else { self.compact() }
+    }
+
+    /// As [`tag`](SlabBytes::tag) and then [`retain`](SlabBytes::retain): if the slice stays in its slab, reports call it
+    /// by this name.
+    #[must_use]
+    pub fn retain_as(self, tag: impl Into<Tag>) -> SlabBytes {
+        self.tag(tag).retain()
+    }
+}
+
+impl SlabBytesMut {
+    /// Bytes of memory that this handle keeps alive: the size of its slab. 0 without capacity.
+    #[must_use]
+    pub fn retained_size(&self) -> usize {
+        self.raw().retained_size()
+    }
+}
+
+impl From<SlabBytes> for Bytes {
+    /// Up to the copybreak of the pool's [`RetainPolicy`](crate::RetainPolicy) (1 KiB by default) the bytes are copied,
+    /// for handing over a reference costs an allocation too. Above, nothing is copied: the `Bytes` holds the slice, which
+    /// stays one listed slice of its slab, of the kind [`Exported`](crate::SliceKind::Exported).
+    fn from(mut slice: SlabBytes) -> Bytes {
+        if let Some(bytes) = slice.raw().as_static() {
+            return Bytes::from_static(bytes);
+        }
+        if slice.raw().pins_slab() && slice.len() > pool::copybreak_of(slice.raw()) {
+            slice.raw_mut().mark_exported();
+            return Bytes::from_owner(slice);
+        }
+        if slice.raw().pins_slab() { Bytes::copy_from_slice(&slice) } else { detached_to_bytes(slice) }
+    }
+}
+
+/// A vector goes over as it is, and any other detached memory as one owner.
+fn detached_to_bytes(slice: SlabBytes) -> Bytes {
+    match slice.into_raw().try_into_vec() {
+        Ok(vec) => Bytes::from(vec),
+        Err(raw) => Bytes::from_owner(SlabBytes::from_raw(raw)),
+    }
+}
+
+impl From<SlabBytesMut> for Bytes {
+    /// As [`freeze`](SlabBytesMut::freeze) and then as for `SlabBytes`.
+    fn from(buffer: SlabBytesMut) -> Bytes {
+        buffer.freeze().into()
+    }
+}

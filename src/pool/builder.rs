@@ -1,0 +1,162 @@
+//! How a pool is told what to be.
+
+use super::{Core, SlabPool};
+use crate::config::{Config, Level, parse_size};
+use crate::error::BuildError;
+use crate::policy::RetainPolicy;
+use crate::raw::{HeapSource, SlabSource};
+use core::fmt;
+
+/// Configures a [`SlabPool`]. Everything has a default.
+///
+/// ```
+/// use bufslab::{Level, RetainPolicy, SlabPool};
+///
+/// let pool = SlabPool::builder()
+///     .name("http")
+///     .slab_size(128 * 1024)
+///     .max_bytes(64 << 20)
+///     .retain_policy(RetainPolicy::new(256, 8))
+///     .tracking(Level::Sites)
+///     .build()?;
+/// assert_eq!(pool.slab_size(), 131_072);
+/// # Ok::<(), bufslab::BuildError>(())
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+pub struct SlabPoolBuilder {
+    config: Config,
+    source: Box<dyn SlabSource>,
+}
+
+impl Default for SlabPoolBuilder {
+    fn default() -> Self {
+        SlabPoolBuilder { config: Config::default(), source: Box::new(HeapSource) }
+    }
+}
+
+impl SlabPoolBuilder {
+    /// What reports call the pool. Default: `unnamed`.
+    pub fn name(mut self, name: &str) -> Self {
+        self.config.name = name.to_owned();
+        self
+    }
+
+    /// Size of a slab in bytes, from 1 to 1 GiB. Need not be a multiple of anything. Default: 64 KiB.
+    pub fn slab_size(mut self, bytes: usize) -> Self {
+        self.config.slab_size = bytes;
+        self
+    }
+
+    /// Hard limit on slab memory in bytes, idle slabs included. Default: none.
+    ///
+    /// Threads keep no idle slabs of their own then, so that none is out of the others' reach.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_bytes = Some(bytes);
+        self
+    }
+
+    /// How much memory of empty slabs is kept for their next use, in bytes; more is given back to the source at once.
+    /// Default: 16 MiB.
+    pub fn idle_bytes(mut self, bytes: usize) -> Self {
+        self.config.idle_bytes = bytes;
+        self
+    }
+
+    /// How much memory headers and slots may use, in bytes. Past it handles are untracked, and reports say how many.
+    /// Default: no limit.
+    pub fn max_ledger_bytes(mut self, bytes: usize) -> Self {
+        self.config.ledger_bytes = Some(bytes);
+        self
+    }
+
+    /// Whether a slab is overwritten with zeros before it is used again. Default: no.
+    ///
+    /// Safe code cannot read what a slab held before in either case.
+    pub fn zero_on_recycle(mut self, zero: bool) -> Self {
+        self.config.zero_on_recycle = zero;
+        self
+    }
+
+    /// How much is known of each slice. Default: [`Level::Sites`].
+    pub fn tracking(mut self, level: Level) -> Self {
+        self.config.level = level;
+        self
+    }
+
+    /// What [`SlabBytes::retain`](crate::SlabBytes::retain) asks. Default: [`RetainPolicy::default`].
+    pub fn retain_policy(mut self, policy: RetainPolicy) -> Self {
+        self.config.retain_policy = policy;
+        self
+    }
+
+    /// Where slab memory comes from. Default: [`HeapSource`].
+    pub fn source(mut self, source: impl SlabSource) -> Self {
+        self.source = Box::new(source);
+        self
+    }
+
+    /// Takes over what the environment says; see [`SlabPool::from_env`].
+    pub(crate) fn apply_env(mut self) -> Result<Self, BuildError> {
+        self.read_env(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))?;
+        Ok(self)
+    }
+
+    fn read_env(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), BuildError> {
+        let size = |name: &'static str| var(name).map(|text| parse_size(name, &text)).transpose();
+        if let Some(bytes) = size("SLAB_BUFFER_SIZE")? {
+            crate::config::check_slab_size("SLAB_BUFFER_SIZE", bytes)?;
+            self.config.slab_size = bytes;
+        }
+        self.config.max_bytes = size("SLAB_MAX_BYTES")?.or(self.config.max_bytes);
+        self.config.idle_bytes = size("SLAB_IDLE_BYTES")?.unwrap_or(self.config.idle_bytes);
+        if let Some(text) = var("SLAB_TRACKING") {
+            let known = [Level::Off, Level::Counters, Level::Sites];
+            let level = known.into_iter().find(|level| text.trim().eq_ignore_ascii_case(level.as_str()));
+            let refuse = || BuildError::new("SLAB_TRACKING", format!("{text:?}"), "off, counters or sites");
+            self.config.level = level.ok_or_else(refuse)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the pool.
+    ///
+    /// # Errors
+    ///
+    /// Names the field, its value and what is allowed.
+    pub fn build(self) -> Result<SlabPool, BuildError> {
+        self.config.check()?;
+        Ok(SlabPool(Core::start(self.config, self.source)))
+    }
+}
+
+impl fmt::Debug for SlabPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SlabPoolBuilder").field(&self.config).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(vars: &[(&str, &str)]) -> Result<SlabPoolBuilder, BuildError> {
+        let mut builder = SlabPoolBuilder::default();
+        let find = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        builder.read_env(find).map(|()| builder)
+    }
+
+    #[test]
+    fn the_environment_is_read() {
+        let vars = [("SLAB_BUFFER_SIZE", "100KiB"), ("SLAB_MAX_BYTES", "1GiB"), ("SLAB_TRACKING", "Off")];
+        let pool = with(&vars).and_then(SlabPoolBuilder::build).unwrap();
+        assert_eq!((pool.slab_size(), pool.tracking()), (102_400, Level::Off));
+    }
+
+    #[test]
+    fn what_the_environment_may_not_say() {
+        for (name, value) in [("SLAB_BUFFER_SIZE", "0"), ("SLAB_BUFFER_SIZE", "lots"), ("SLAB_TRACKING", "max")] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert_eq!(error.field(), name);
+        }
+    }
+}

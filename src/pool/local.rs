@@ -1,0 +1,186 @@
+//! What a thread keeps of each pool it allocates from: its current slab, the one before, and a magazine of idle ones.
+
+use super::core::{Core, recycle};
+use crate::error::AllocError;
+use crate::raw::{Attached, Idle, Label, Unique};
+use crate::sync::Ordering;
+use core::cell::RefCell;
+
+/// Idle slabs that a thread keeps to itself.
+const MAGAZINE: usize = 4;
+
+/// One thread's part of one pool.
+struct Local {
+    pool: usize,
+    current: Option<Attached>,
+    /// Still this thread's, so that its slices cost nothing to clone and drop, and may drain to be used again in place.
+    previous: Option<Attached>,
+    magazine: Vec<Idle>,
+}
+
+/// A thread's parts of all pools. The one used last comes first.
+struct Locals(RefCell<Vec<Local>>);
+
+thread_local! {
+    static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
+}
+
+/// Cuts `n` bytes from this thread's current slab, if it has one with that much room.
+#[inline]
+pub(super) fn alloc(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    LOCALS
+        .try_with(|locals| {
+            let locals = locals.0.try_borrow().ok()?;
+            let first = locals.first().filter(|first| first.pool == pool)?;
+            first.current.as_ref()?.alloc(n, label)
+        })
+        .ok()?
+}
+
+/// Runs `f` on this thread's part of the pool, which is made and moved to the front as needed. `None` in a thread that is
+/// dying, and when `f` is already running below on the stack (a memory source that allocates from a pool).
+fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
+    LOCALS
+        .try_with(|locals| {
+            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let at = match locals.iter().position(|local| local.pool == pool) {
+                Some(at) => at,
+                None => {
+                    locals.push(Local { pool, current: None, previous: None, magazine: Vec::new() });
+                    locals.len() - 1
+                }
+            };
+            locals.swap(0, at);
+            Some(f(&mut locals[0]))
+        })
+        .ok()?
+}
+
+/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, and
+/// else in another slab. `Ok(None)` in a thread that can own no slab.
+pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
+    let reused = with_local(core.id, |local| {
+        let fits = |slab: &Attached| slab.alloc(n, label);
+        local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+    });
+    match reused {
+        None => return Ok(None),
+        Some(Some(raw)) => return Ok(Some(raw)),
+        Some(None) => purge(),
+    }
+    // Not while this thread's part is borrowed: the memory's source is the user's code.
+    let kept = with_local(core.id, |local| local.take_kept(core)).flatten();
+    let idle = match kept {
+        Some(idle) => idle,
+        None => core.take_slab().map_err(|error| error.of_request(n))?,
+    };
+    let attached = match idle.attach(core.level()) {
+        Ok(attached) => attached,
+        Err(idle) => {
+            recycle(idle);
+            return Ok(None);
+        }
+    };
+    let installed = with_local(core.id, |local| {
+        let before = core::mem::replace(&mut local.current, None);
+        let retired = core::mem::replace(&mut local.previous, before);
+        let current = local.current.insert(attached);
+        (current.alloc(n, label), retired)
+    });
+    let Some((raw, retired)) = installed else { return Ok(None) };
+    if let Some(idle) = retired.and_then(Attached::detach) {
+        recycle(idle);
+    }
+    Ok(raw)
+}
+
+impl Local {
+    /// Starts over in the current or the previous slab, if one of them has drained and is as the pool wants it now.
+    fn reuse_in_place(&mut self, core: &Core, n: usize) -> Option<&Attached> {
+        let usable = |slab: &Attached| slab.size() == core.slab_size() && n <= slab.size() && slab.is_drained();
+        if !self.current.as_ref().is_some_and(usable) {
+            if !self.previous.as_ref().is_some_and(usable) {
+                return None;
+            }
+            core::mem::swap(&mut self.current, &mut self.previous);
+        }
+        let slab = self.current.as_ref()?;
+        if core.config.zero_on_recycle {
+            slab.zero();
+        }
+        slab.reset(core.level());
+        core.counts().reused_in_place.fetch_add(1, Ordering::Relaxed);
+        Some(slab)
+    }
+
+    /// An idle slab of the right size from the magazine. Wrong ones are given up.
+    fn take_kept(&mut self, core: &Core) -> Option<Idle> {
+        while let Some(idle) = self.magazine.pop() {
+            core.reuse_from_magazine(idle.size());
+            if idle.size() == core.slab_size() {
+                return Some(idle);
+            }
+        }
+        None
+    }
+}
+
+/// Keeps an idle slab in this thread's magazine, if it has one with room.
+pub(super) fn keep(core: &Core, idle: Idle) -> Result<(), Idle> {
+    if !core.has_magazines() {
+        return Err(idle);
+    }
+    let mut idle = Some(idle);
+    let _ = LOCALS.try_with(|locals| {
+        let mut locals = locals.0.try_borrow_mut().ok()?;
+        let local = locals.iter_mut().find(|local| local.pool == core.id)?;
+        if local.magazine.len() < MAGAZINE {
+            local.magazine.extend(idle.take());
+        }
+        Some(())
+    });
+    idle.map_or(Ok(()), Err)
+}
+
+/// Gives up this thread's part of a pool that is gone.
+pub(super) fn leave(pool: usize) {
+    let gone = LOCALS.try_with(|locals| {
+        let mut locals = locals.0.try_borrow_mut().ok()?;
+        let at = locals.iter().position(|local| local.pool == pool)?;
+        Some(locals.swap_remove(at))
+    });
+    // Outside of the borrow: memory goes back to a source, which is the user's code.
+    drop(gone);
+}
+
+/// Gives up this thread's parts of all pools that are gone.
+fn purge() {
+    let gone = LOCALS.try_with(|locals| {
+        let mut locals = locals.0.try_borrow_mut().ok()?;
+        let is_gone = |local: &Local| !super::registry::is_alive(local.pool);
+        let mut gone = Vec::new();
+        while let Some(at) = locals.iter().position(is_gone) {
+            gone.push(locals.swap_remove(at));
+        }
+        Some(gone)
+    });
+    drop(gone);
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to the depot.
+        for attached in self.current.take().into_iter().chain(self.previous.take()) {
+            if let Some(idle) = attached.detach() {
+                recycle(idle);
+            }
+        }
+        let core = super::registry::find(self.pool);
+        for idle in self.magazine.drain(..) {
+            match &core {
+                Some(core) => core.take_from_magazine(idle),
+                None => drop(idle),
+            }
+        }
+    }
+}

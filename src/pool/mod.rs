@@ -1,0 +1,247 @@
+//! Floor 4: who owns slabs, hands out buffers and answers questions about both.
+
+mod builder;
+mod core;
+mod local;
+mod registry;
+
+use crate::config::{self, Level};
+use crate::error::{AllocError, BuildError};
+use crate::policy::RetainPolicy;
+use crate::raw::{Label, Unique};
+use crate::track::Tag;
+pub use builder::SlabPoolBuilder;
+pub(crate) use core::{Core, recycle};
+use ::core::fmt;
+use ::core::panic::Location;
+pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
+use std::sync::{Arc, OnceLock};
+
+/// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
+///
+/// Each thread that allocates cuts from a slab of its own, and from the one before while that is still in use. Slices may
+/// be sent to and dropped on any thread, and may outlive the pool.
+///
+/// ```
+/// use bufslab::{BufMut, SlabPool};
+///
+/// let pool = SlabPool::builder().slab_size(64 * 1024).build()?;
+/// let mut buffer = pool.alloc(4096);
+/// buffer.put_slice(b"GET / HTTP/1.1\r\n");
+/// let request = buffer.freeze();
+/// let path = request.slice(4..5);
+/// drop(request);
+/// assert_eq!(path, "/");
+/// assert_eq!(path.retained_size(), 64 * 1024, "one byte keeps the whole slab");
+/// assert_eq!(pool.stats().pinned_bytes, 64 * 1024);
+/// # Ok::<(), bufslab::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct SlabPool(Arc<Core>);
+
+impl SlabPool {
+    /// A pool with the default configuration: slabs of 64 KiB from the heap, every slice tracked, no limit.
+    #[must_use]
+    pub fn new() -> SlabPool {
+        SlabPoolBuilder::default().build().expect("the default configuration is valid")
+    }
+
+    /// Starts from the default configuration.
+    #[must_use]
+    pub fn builder() -> SlabPoolBuilder {
+        SlabPoolBuilder::default()
+    }
+
+    /// The default pool, which everything uses that is not told another one. Made at its first use, from the environment
+    /// as [`SlabPool::from_env`] reads it; a variable that cannot be used is reported on standard error and ignored.
+    #[must_use]
+    pub fn global() -> &'static SlabPool {
+        static GLOBAL: OnceLock<SlabPool> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let named = || SlabPool::builder().name("global");
+            let from_env = named().apply_env().and_then(SlabPoolBuilder::build);
+            from_env.unwrap_or_else(|error| {
+                eprintln!("bufslab: {error}; the global pool uses the defaults");
+                named().build().expect("the default configuration is valid")
+            })
+        })
+    }
+
+    /// A pool configured by the environment:
+    ///
+    /// | variable | meaning | example |
+    /// |---|---|---|
+    /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB` |
+    /// | `SLAB_MAX_BYTES` | [`max_bytes`](SlabPoolBuilder::max_bytes) | `2GiB` |
+    /// | `SLAB_IDLE_BYTES` | [`idle_bytes`](SlabPoolBuilder::idle_bytes) | `64MiB` |
+    /// | `SLAB_TRACKING` | [`tracking`](SlabPoolBuilder::tracking) | `off`, `counters`, `sites` |
+    ///
+    /// # Errors
+    ///
+    /// Names the variable, its value and what is allowed.
+    pub fn from_env() -> Result<SlabPool, BuildError> {
+        SlabPool::builder().apply_env()?.build()
+    }
+
+    /// An empty buffer with room for exactly `n` bytes, cut from this thread's slab. A request larger than the slab size
+    /// gets a slab of its own, tracked alike. `n = 0` takes no memory until something is written.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory; [`try_alloc`](SlabPool::try_alloc) returns that as an error.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// assert_eq!(pool.alloc(1500).capacity(), 1500);
+    /// ```
+    #[must_use]
+    #[inline]
+    #[track_caller]
+    pub fn alloc(&self, n: usize) -> crate::SlabBytesMut {
+        match self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }) {
+            Ok(raw) => crate::SlabBytesMut::from_raw(raw),
+            Err(error) => no_memory(&error),
+        }
+    }
+
+    /// As [`alloc`](SlabPool::alloc).
+    ///
+    /// # Errors
+    ///
+    /// Tells the request and the limit that stood in the way. The pool works on, and nothing is lost.
+    #[inline]
+    #[track_caller]
+    pub fn try_alloc(&self, n: usize) -> Result<crate::SlabBytesMut, AllocError> {
+        self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }).map(crate::SlabBytesMut::from_raw)
+    }
+
+    #[inline]
+    pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
+        match local::alloc(self.0.id, n, label) {
+            Some(raw) => Ok(raw),
+            None => self.0.alloc_slow(n, label),
+        }
+    }
+
+    /// Size of the slabs taken from now on, in bytes.
+    #[must_use]
+    pub fn slab_size(&self) -> usize {
+        self.0.slab_size()
+    }
+
+    /// Changes the size of the slabs taken from now on; those in use stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`.
+    pub fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
+        config::check_slab_size("slab_size", bytes)?;
+        self.0.set_slab_size(bytes)
+    }
+
+    /// How much is known of the slices of slabs taken from now on.
+    #[must_use]
+    pub fn tracking(&self) -> Level {
+        self.0.level()
+    }
+
+    /// Changes how much is known of the slices of slabs taken from now on; a slab in use keeps its level until it is
+    /// empty.
+    pub fn set_tracking(&self, level: Level) {
+        self.0.set_level(level);
+    }
+
+    /// What [`SlabBytes::retain`](crate::SlabBytes::retain) asks.
+    #[must_use]
+    pub fn retain_policy(&self) -> RetainPolicy {
+        self.0.config.retain_policy
+    }
+
+    /// The name reports call it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    /// Sums over all slabs, without a look at single slices. Stops nobody.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        self.0.stats()
+    }
+
+    /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::builder().slab_size(4096).build()?;
+    /// let kept: Vec<_> = (0..3).map(|_| {
+    ///     let mut read = pool.alloc(4096);
+    ///     read.extend_from_slice(&[0; 4096]);
+    ///     read.freeze().slice(..20).tag("req.head")
+    /// }).collect();
+    /// let report = pool.report();
+    /// assert_eq!(report.totals.pinned_bytes, 3 * 4096);
+    /// assert_eq!(report.totals.live_bytes, 3 * 20);
+    /// println!("{report}");
+    /// # drop(kept);
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> crate::PinReport {
+        crate::report::of_pool(self)
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0
+    }
+}
+
+impl Default for SlabPool {
+    fn default() -> Self {
+        SlabPool::new()
+    }
+}
+
+impl fmt::Debug for SlabPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlabPool").field("name", &self.name()).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+#[cold]
+#[track_caller]
+pub(crate) fn no_memory(error: &AllocError) -> ! {
+    panic!("{error}")
+}
+
+/// What [`SlabPool::stats`] counts. All sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Size of the slabs taken from now on.
+    pub slab_size: usize,
+    /// Memory taken from the source and not given back: pinned, idle, and attached slabs.
+    pub memory_bytes: usize,
+    /// Sizes of the slabs that some slice keeps alive.
+    pub pinned_bytes: usize,
+    /// How many slabs those are.
+    pub pinned_slabs: usize,
+    /// Live handles on slabs.
+    pub handles: u64,
+    /// Memory of empty slabs that are kept for their next use.
+    pub idle_bytes: usize,
+    /// Memory of headers and slots: what the diagnostics themselves use.
+    pub ledger_bytes: usize,
+    /// Slabs that were made from fresh memory.
+    pub slabs_taken: u64,
+    /// Times an idle slab was taken again.
+    pub slabs_reused: u64,
+    /// Times a drained slab was reused by its owner where it was, its memory still hot in the cache.
+    pub slabs_reused_in_place: u64,
+    /// Times a slab came back empty after its owner had left it to its slices.
+    pub slabs_recycled: u64,
+}
+
+/// The tag with this number, for handles and reports.
+pub(crate) fn tag_of(number: u32) -> Option<Tag> {
+    Tag::from_number(number)
+}

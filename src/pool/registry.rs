@@ -1,0 +1,55 @@
+//! All pools of the process by id: how an empty buffer, which holds no slab, finds the pool it grows in.
+
+use super::{Core, SlabPool, local};
+use crate::error::AllocError;
+use crate::policy::RetainPolicy;
+use crate::raw::{Label, Shared, Unique};
+use crate::sync::{RwLock, next_uid};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+static POOLS: RwLock<BTreeMap<usize, Weak<Core>>> = RwLock::new(BTreeMap::new());
+
+/// An id that no other pool of the process has or had.
+pub(super) fn next_id() -> usize {
+    next_uid() as usize
+}
+
+pub(super) fn add(id: usize, core: Weak<Core>) {
+    POOLS.write().insert(id, core);
+}
+
+pub(super) fn remove(id: usize) {
+    POOLS.write().remove(&id);
+}
+
+pub(super) fn find(id: usize) -> Option<Arc<Core>> {
+    POOLS.read().get(&id)?.upgrade()
+}
+
+pub(super) fn is_alive(id: usize) -> bool {
+    POOLS.read().get(&id).is_some_and(|core| core.strong_count() > 0)
+}
+
+/// Room for `n` bytes in the pool with this id, or in the global one if that is gone or the id is 0.
+#[inline]
+pub(crate) fn alloc_in(pool: usize, n: usize, label: Label) -> Result<Unique, AllocError> {
+    match local::alloc(pool, n, label) {
+        Some(raw) => Ok(raw),
+        None => match find(pool) {
+            Some(core) => core.alloc_slow(n, label),
+            None => SlabPool::global().alloc_raw(n, label),
+        },
+    }
+}
+
+/// The retain policy of the pool whose slab this slice pins, or the default one.
+pub(crate) fn policy_of(slice: &Shared) -> RetainPolicy {
+    let home = slice.home().and_then(|home| home.downcast::<Core>().ok());
+    home.map_or_else(RetainPolicy::default, |core| core.config.retain_policy)
+}
+
+/// The length up to which a copy is made rather than a reference handed over.
+pub(crate) fn copybreak_of(slice: &Shared) -> usize {
+    policy_of(slice).copybreak()
+}

@@ -1,0 +1,170 @@
+//! Taking slots: from the owner's segments, from a guest's own, or from a new one.
+//!
+//! A *guest* is a thread that makes a handle on a slab it does not own, from a handle that it holds.
+
+use super::header::Header;
+use super::segment::Segment;
+use super::slot::Slot;
+use crate::sync::{Ordering, Plant, planted, thread};
+use core::ptr::NonNull;
+
+/// Allocator of the segments that threads without an identity share, under the slab's growth lock.
+const SHARED: u32 = thread::GONE - 1;
+
+/// How many of the owner's other segments are looked at before the ledger grows. More would make growth quadratic.
+const LOOKS: usize = 2;
+
+impl Segment {
+    #[inline]
+    pub(super) fn pop_for_owner(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+        // Relaxed: only the owner touches it.
+        if let Some(segment) = NonNull::new(header.own.segment.load(Ordering::Relaxed)) {
+            if let Some(slot) = Segment::pop(segment) {
+                return Some(slot);
+            }
+        }
+        Segment::pop_for_owner_slow(header, this, me)
+    }
+
+    #[cold]
+    fn pop_for_owner_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+        if let Some(slot) = NonNull::new(header.own.segment.load(Ordering::Relaxed)).and_then(Segment::sweep_and_pop) {
+            return Some(slot);
+        }
+        for _ in 0..LOOKS {
+            let rotor = header.own.rotor.load(Ordering::Relaxed);
+            let candidate = if rotor.is_null() { header.first_segment() } else { rotor };
+            let Some(segment) = NonNull::new(candidate) else { break };
+            // SAFETY: segments are type-stable.
+            let segment_ref = unsafe { segment.as_ref() };
+            header.own.rotor.store(segment_ref.next(), Ordering::Relaxed);
+            if segment_ref.owner() == me {
+                if let Some(slot) = Segment::pop(segment).or_else(|| Segment::sweep_and_pop(segment)) {
+                    header.own.segment.store(segment.as_ptr(), Ordering::Relaxed);
+                    return Some(slot);
+                }
+            }
+        }
+        let segment = header.grow(this, me)?;
+        header.own.segment.store(segment.as_ptr(), Ordering::Relaxed);
+        Segment::pop(segment)
+    }
+
+    fn sweep_and_pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
+        // SAFETY: segments are type-stable.
+        if unsafe { this.as_ref() }.sweep() { Segment::pop(this) } else { None }
+    }
+
+    #[inline]
+    pub(super) fn pop_for_guest(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+        if planted(Plant::RemotePopsOwnersSlot) {
+            return NonNull::new(header.own.segment.load(Ordering::Relaxed)).and_then(Segment::pop);
+        }
+        if let Some(hint) = thread::hint(header.fixed.uid).and_then(|segment| NonNull::new(segment.cast::<Segment>())) {
+            // SAFETY: the hint was taken from a slab with this unique id, so from this ledger, which still lives; its
+            // segments are type-stable.
+            let segment = unsafe { hint.as_ref() };
+            // Only this thread makes itself the allocator of a segment, so what it reads here is current. The segment
+            // may have moved on to another slab meanwhile.
+            if segment.owner() == me && segment.header() == this.as_ptr() {
+                if let Some(slot) = Segment::pop(hint).or_else(|| Segment::sweep_and_pop(hint)) {
+                    return Some(slot);
+                }
+            }
+        }
+        Segment::pop_for_guest_slow(header, this, me)
+    }
+
+    #[cold]
+    fn pop_for_guest_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+        let me = if me == thread::GONE { SHARED } else { me };
+        let growth = header.fixed.growth.lock();
+        let mut next = header.first_segment();
+        let mut taken = None;
+        while let Some(segment) = NonNull::new(next) {
+            // SAFETY: segments are type-stable.
+            let segment_ref = unsafe { segment.as_ref() };
+            next = segment_ref.next();
+            let owner = segment_ref.owner();
+            let abandoned = owner == thread::NOBODY || (owner != SHARED && owner != me && !thread::is_alive(owner));
+            if owner != me && !abandoned {
+                continue;
+            }
+            if abandoned {
+                // The dead thread's last use of the segment is ordered before this by the lock of the set of the living.
+                segment_ref.set_owner(me);
+            }
+            taken = Segment::pop(segment).or_else(|| Segment::sweep_and_pop(segment));
+            if taken.is_some() {
+                thread::remember(header.fixed.uid, segment.as_ptr().cast());
+                break;
+            }
+        }
+        drop(growth);
+        if taken.is_none() {
+            let segment = header.grow(this, me)?;
+            thread::remember(header.fixed.uid, segment.as_ptr().cast());
+            // A shared segment may be popped by others from here on; under the lock then.
+            let _growth = header.fixed.growth.lock();
+            return Segment::pop(segment);
+        }
+        taken
+    }
+}
+
+impl Header {
+    pub(super) fn first_segment(&self) -> *mut Segment {
+        // Acquire: pairs with the Release in `push_segment`.
+        self.fixed.segments.load(Ordering::Acquire)
+    }
+
+    /// Adds a segment that `me` allocates from. `None` when the ledger's budget or the memory is used up.
+    fn grow(&self, this: NonNull<Header>, me: u32) -> Option<NonNull<Segment>> {
+        // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
+        let ledger = unsafe { &*self.fixed.ledger };
+        let segment = ledger.segment(this)?;
+        // SAFETY: segments are type-stable; this one is nobody else's yet.
+        let segment_ref = unsafe { segment.as_ref() };
+        segment_ref.set_owner(me);
+        let _growth = self.fixed.growth.lock();
+        self.push_segment(segment);
+        Some(segment)
+    }
+
+    fn push_segment(&self, segment: NonNull<Segment>) {
+        // SAFETY: segments are type-stable.
+        unsafe { segment.as_ref() }.set_next(self.fixed.segments.load(Ordering::Relaxed));
+        // Release: pairs with the Acquire in `first_segment`; publishes the segment's fields.
+        self.fixed.segments.store(segment.as_ptr(), Ordering::Release);
+    }
+
+    /// Every segment of the slab goes to its new owner, or to nobody. Only for who has the slab to itself.
+    pub(super) fn hand_segments_to(&self, owner: u32) {
+        let first = self.first_segment();
+        let mut next = first;
+        while let Some(segment) = NonNull::new(next) {
+            // SAFETY: segments are type-stable.
+            let segment = unsafe { segment.as_ref() };
+            segment.set_owner(owner);
+            next = segment.next();
+        }
+        self.own.segment.store(first, Ordering::Relaxed);
+        self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Cuts the slab's list of segments after `keep` of them and returns the rest. Only for who has the slab to itself.
+    pub(super) fn cut_segments(&self, keep: usize) -> *mut Segment {
+        let mut last = self.first_segment();
+        for _ in 1..keep {
+            let Some(segment) = NonNull::new(last) else { break };
+            // SAFETY: segments are type-stable.
+            last = unsafe { segment.as_ref() }.next();
+        }
+        let Some(last) = NonNull::new(last) else { return core::ptr::null_mut() };
+        // SAFETY: as above.
+        let last = unsafe { last.as_ref() };
+        let rest = last.next();
+        last.set_next(core::ptr::null_mut());
+        rest
+    }
+}

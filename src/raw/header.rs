@@ -1,0 +1,445 @@
+//! The slab header and its reference protocol.
+//!
+//! Conservation, for every slab at every moment:
+//!
+//! ```text
+//! attached:  true references = state.refs − BIAS + local
+//! detached:  true references = state.refs
+//! live slots + handles being made or dropped + untracked handles = true references
+//! ```
+//!
+//! The owner thread counts its own handles in `local`, a relaxed load and store that costs nothing; everybody else, and
+//! the owner after it has detached the slab, counts in `state` with one read-modify-write. A reference that one side made
+//! may be dropped by the other: `local` may be negative, and `state.refs` below `BIAS`.
+
+use super::ledger::Ledger;
+use super::segment::Segment;
+use super::slab::Idle;
+use super::slot::{Extent, Mark, Slot};
+use crate::config::Level;
+use crate::sync::{
+    AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, Plant, Witness, clock, planted,
+    thread,
+};
+use core::cell::UnsafeCell;
+use core::panic::Location;
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// Added to `state.refs` while a thread owns the slab, so that no other thread can count it down to zero.
+pub(super) const BIAS: u32 = 1 << 30;
+/// One claim: a slot was taken by somebody else than the owner, or the slab changed hands.
+pub(super) const CLAIM: u64 = 1 << 32;
+
+/// `[claims:32 | refs:32]`. Claims only ever grow (and wrap), so two equal words with a scan of the slots between them mean
+/// that no reference was taken or given back meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct State(u64);
+
+impl State {
+    pub(super) fn refs(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(super) fn claims(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What stays the same while a slab is out, or nearly. Read by every thread, so it shares no line with the counts.
+pub(super) struct Fixed {
+    /// The thread that the slab is attached to.
+    owner: AtomicU32,
+    level: AtomicU8,
+    /// Never handed out twice in a process: what a thread's hint is keyed by.
+    pub(super) uid: u64,
+    base: AtomicPtr<u8>,
+    size: AtomicUsize,
+    generation: AtomicU64,
+    /// The slab's segments, newest first.
+    pub(super) segments: AtomicPtr<Segment>,
+    pub(super) attached_tick: AtomicU32,
+    /// 0 while the slab is attached.
+    pub(super) retired_tick: AtomicU32,
+    /// Held while a segment is added or changes its allocator.
+    pub(super) growth: Mutex<()>,
+    /// The ledger this header belongs to; it outlives every slab.
+    pub(super) ledger: *const Ledger,
+    /// What keeps the ledger alive while the slab is detached. Written by the owner before it detaches, taken by whoever
+    /// finds the slab empty.
+    keep: UnsafeCell<Option<Arc<Ledger>>>,
+    pub(super) witness: Witness,
+}
+
+/// What only the owner writes. Others read `local`, for reports.
+pub(super) struct Own {
+    /// The owner's tally of references made minus references dropped, as a two's complement number.
+    local: AtomicU32,
+    /// First byte that was not handed out yet.
+    cursor: AtomicU32,
+    /// The segment the owner takes slots from.
+    pub(super) segment: AtomicPtr<Segment>,
+    /// The segment it will look at next when that one has none left.
+    pub(super) rotor: AtomicPtr<Segment>,
+}
+
+/// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(super) fixed: CachePadded<Fixed>,
+    state: CachePadded<AtomicU64>,
+    pub(super) own: CachePadded<Own>,
+}
+
+// SAFETY: `keep` is written and taken only by whoever has the slab to itself, ordered by `state`; `ledger` is only
+// dereferenced while something keeps the ledger alive. All else is atomic or locked.
+unsafe impl Send for Header {}
+// SAFETY: as above.
+unsafe impl Sync for Header {}
+
+/// What a new handle's slot is to say.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) extent: Extent,
+    pub(super) root: Extent,
+    pub(super) mark: Mark,
+    pub(super) site: &'static Location<'static>,
+}
+
+impl Header {
+    pub(super) fn new(uid: u64, ledger: *const Ledger) -> Header {
+        Header {
+            fixed: CachePadded::new(Fixed {
+                owner: AtomicU32::new(thread::NOBODY),
+                level: AtomicU8::new(Level::Off as u8),
+                uid,
+                base: AtomicPtr::new(ptr::null_mut()),
+                size: AtomicUsize::new(0),
+                generation: AtomicU64::new(0),
+                segments: AtomicPtr::new(ptr::null_mut()),
+                attached_tick: AtomicU32::new(0),
+                retired_tick: AtomicU32::new(0),
+                growth: Mutex::new(()),
+                ledger,
+                keep: UnsafeCell::new(None),
+                witness: Witness::new(),
+            }),
+            state: CachePadded::new(AtomicU64::new(0)),
+            own: CachePadded::new(Own {
+                local: AtomicU32::new(0),
+                cursor: AtomicU32::new(0),
+                segment: AtomicPtr::new(ptr::null_mut()),
+                rotor: AtomicPtr::new(ptr::null_mut()),
+            }),
+        }
+    }
+
+    // ---- Fields. Relaxed throughout: set while the setter has the slab to itself, and whoever holds a handle got it
+    // through something that orders its reads after that; a report checks the generation.
+
+    #[inline]
+    pub(super) fn owner(&self) -> u32 {
+        self.fixed.owner.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_owner(&self, owner: u32) {
+        self.fixed.owner.store(owner, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn level(&self) -> Level {
+        Level::from_u8(self.fixed.level.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_level(&self, level: Level) {
+        self.fixed.level.store(level as u8, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn base(&self) -> *mut u8 {
+        self.fixed.base.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        self.fixed.size.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
+        self.fixed.base.store(base, Ordering::Relaxed);
+        self.fixed.size.store(size, Ordering::Relaxed);
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        // Acquire: pairs with the Release in `bump_generation`; what a report reads next is of this generation or newer.
+        self.fixed.generation.load(Ordering::Acquire)
+    }
+
+    /// Only for who has the slab to itself.
+    pub(super) fn bump_generation(&self) {
+        if planted(Plant::RecycleKeepsGeneration) {
+            return;
+        }
+        let generation = self.fixed.generation.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire in `generation`.
+        self.fixed.generation.store(generation + 1, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn cursor(&self) -> usize {
+        self.own.cursor.load(Ordering::Relaxed) as usize
+    }
+
+    /// Only for the owner.
+    #[inline]
+    pub(super) fn set_cursor(&self, cursor: usize) {
+        self.own.cursor.store(cursor as u32, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn local(&self) -> u32 {
+        self.own.local.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_local(&self, local: u32) {
+        self.own.local.store(local, Ordering::Relaxed);
+    }
+
+    pub(super) fn state(&self) -> State {
+        // Acquire: pairs with the Release of every reference given back; who sees a count sees what its droppers did.
+        State(self.state.load(Ordering::Acquire))
+    }
+
+    // ---- References.
+
+    /// The owner makes a reference. No read-modify-write.
+    #[inline]
+    pub(super) fn join_as_owner(&self) {
+        let local = self.local();
+        if local as i32 >= BIAS as i32 / 2 {
+            too_many_references();
+        }
+        self.set_local(local.wrapping_add(1));
+    }
+
+    /// The owner drops a reference. No read-modify-write.
+    #[inline]
+    pub(super) fn leave_as_owner(&self) {
+        self.fixed.witness.read();
+        self.set_local(self.local().wrapping_sub(1));
+    }
+
+    /// Another thread, or anyone on a detached slab, makes a reference from one it holds. One read-modify-write.
+    #[inline]
+    pub(super) fn join(&self) {
+        // Relaxed: the reference it is made from keeps the slab; nothing is published by this.
+        let old = State(self.state.fetch_add(CLAIM | 1, Ordering::Relaxed));
+        if old.refs() >= BIAS + BIAS / 2 {
+            too_many_references();
+        }
+    }
+
+    /// Another thread, or anyone on a detached slab, drops a reference. One read-modify-write. Returns the slab to whoever
+    /// emptied it.
+    #[inline]
+    pub(super) fn leave(this: NonNull<Header>) -> Option<Idle> {
+        // SAFETY: headers are type-stable, and the reference given back below still holds the slab.
+        let header = unsafe { this.as_ref() };
+        header.fixed.witness.read();
+        let release = if planted(Plant::RemoteDropRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire of whoever finds the slab empty; this thread's use of the slab is over.
+        let old = State(header.state.fetch_sub(1, release));
+        debug_assert!(old.refs() > 0, "a reference is given back once");
+        if old.refs() == 1 { Some(Header::emptied(this)) } else { None }
+    }
+
+    #[cold]
+    fn emptied(this: NonNull<Header>) -> Idle {
+        // SAFETY: as in `leave`.
+        let header = unsafe { this.as_ref() };
+        let acquire = if planted(Plant::LastDropRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
+        // Acquire: pairs with the Release of every earlier `leave` and of `detach`. A load and not a fence, so that
+        // ThreadSanitizer understands it.
+        header.state.load(acquire);
+        // SAFETY: this thread brought the count of a detached slab to zero: nobody else has a reference or can make one,
+        // and `keep` was filled before the slab was detached.
+        let ledger = unsafe { (*header.fixed.keep.get()).take() };
+        let ledger = ledger.expect("a detached slab keeps its ledger");
+        Idle::emptied(this, ledger)
+    }
+
+    /// The first reference of a slab that nobody else knows, made without an owner.
+    pub(super) fn first_reference(&self, ledger: Arc<Ledger>) {
+        self.keep_ledger(ledger);
+        let state = State(self.state.load(Ordering::Relaxed));
+        debug_assert_eq!(state.refs(), 0);
+        // Relaxed: the slab is handed to other threads, if at all, by something that orders this before.
+        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Relaxed);
+    }
+
+    fn keep_ledger(&self, ledger: Arc<Ledger>) {
+        // SAFETY: the caller is the owner, or has the slab to itself; nobody else touches `keep` before the count, which
+        // the caller changes next, is zero.
+        unsafe { *self.fixed.keep.get() = Some(ledger) };
+    }
+
+    /// Makes the calling thread the owner of an empty slab.
+    pub(super) fn attach(&self, me: u32) {
+        let state = State(self.state.load(Ordering::Relaxed));
+        debug_assert_eq!(state.refs(), 0);
+        self.set_local(0);
+        self.set_cursor(0);
+        self.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
+        self.fixed.retired_tick.store(0, Ordering::Relaxed);
+        self.set_owner(me);
+        let claims = (u64::from(state.claims()) << 32).wrapping_add(CLAIM);
+        // A plain store: with a count of zero nobody else writes the word. Release: pairs with the Acquire in `state`, so
+        // that a snapshot that sees this word sees the owner.
+        self.state.store(claims | u64::from(BIAS), Ordering::Release);
+    }
+
+    /// Gives up ownership: the surplus of references is refunded in one read-modify-write. Returns the slab if that
+    /// emptied it.
+    pub(super) fn detach(this: NonNull<Header>, ledger: Arc<Ledger>) -> Option<Idle> {
+        // SAFETY: headers are type-stable.
+        let header = unsafe { this.as_ref() };
+        header.fixed.retired_tick.store(clock::read(), Ordering::Relaxed);
+        header.keep_ledger(ledger);
+        let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
+        if !planted(Plant::RefundBeforeDisown) {
+            // Before the refund: afterwards the slab may already be another thread's.
+            header.set_owner(thread::NOBODY);
+        }
+        let surplus = u64::from(BIAS.wrapping_sub(tally));
+        // AcqRel: the Release publishes what the owner did to `keep`, to its slots and to the payload; the Acquire is for
+        // the case that this empties the slab, and pairs with the Release of every `leave`.
+        // The refs are at least `surplus`: what the owner made and others dropped was counted in both.
+        let old = State(header.state.fetch_add(CLAIM.wrapping_sub(surplus), Ordering::AcqRel));
+        if planted(Plant::RefundBeforeDisown) {
+            header.set_owner(thread::NOBODY);
+        }
+        if u64::from(old.refs()) == surplus { Some(Header::emptied(this)) } else { None }
+    }
+
+    /// Whether no handle at all is left of a slab that the calling thread owns.
+    #[inline]
+    pub(super) fn is_drained(&self) -> bool {
+        let acquire = if planted(Plant::DrainedRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
+        // Acquire: pairs with the Release of every `leave`; their last look at the payload is over before it is reused.
+        let refs = State(self.state.load(acquire)).refs();
+        refs.wrapping_sub(BIAS).wrapping_add(self.local()) == 0
+    }
+
+    /// References that exist, as far as one look can tell: exact for the owner, and for anyone on a detached slab.
+    pub(super) fn true_refs(&self, state: State, attached: bool) -> u32 {
+        if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
+    }
+
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive.
+    pub(super) fn pin(&self) -> Option<State> {
+        loop {
+            let state = self.state();
+            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) {
+                return None;
+            }
+            let pinned = State(state.0 + 1);
+            // Acquire: pairs with the Release in `detach` and `leave`. The word holds the claims: it is still the same
+            // detached slab if it is equal.
+            if self.state.compare_exchange(state.0, pinned.0, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return Some(pinned);
+            }
+        }
+    }
+
+    // ---- Slots.
+
+    /// Makes a reference and its slot, from a handle that the caller holds or as the owner. `None` for the slot means that
+    /// the slab is untracked, or that the ledger may not grow: the reference counts all the same.
+    #[inline]
+    pub(super) fn enlist(this: NonNull<Header>, entry: &Entry) -> Option<NonNull<Slot>> {
+        // SAFETY: the caller holds a reference, or owns the slab.
+        let header = unsafe { this.as_ref() };
+        let me = thread::id();
+        let owns = header.owner() == me;
+        let level = header.level();
+        let slot = match level {
+            Level::Off => None,
+            _ if owns => Segment::pop_for_owner(header, this, me),
+            _ => Segment::pop_for_guest(header, this, me),
+        };
+        if planted(Plant::PublishBeforeRef) && !owns {
+            header.publish(slot, entry, level, clock::last());
+            header.join();
+            return slot;
+        }
+        if owns {
+            header.join_as_owner();
+            header.publish(slot, entry, level, 0);
+        } else {
+            header.join();
+            header.publish(slot, entry, level, clock::last());
+        }
+        slot
+    }
+
+    /// Makes a reference without a slot, from one that the caller holds.
+    pub(super) fn enlist_untracked(this: NonNull<Header>) {
+        // SAFETY: the caller holds a reference.
+        let header = unsafe { this.as_ref() };
+        if header.owner() == thread::id() { header.join_as_owner() } else { header.join() }
+    }
+
+    #[inline]
+    pub(super) fn publish(&self, slot: Option<NonNull<Slot>>, entry: &Entry, level: Level, tick: u32) {
+        let Some(slot) = slot else { return };
+        let site = (level >= Level::Sites).then_some(entry.site);
+        // SAFETY: slots are type-stable, and this one was taken for the caller.
+        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
+    }
+
+    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
+    #[inline]
+    pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
+        let segment = Segment::of(slot);
+        // SAFETY: slots and segments are type-stable.
+        let (slot, segment) = unsafe { (slot.as_ref(), segment.as_ref()) };
+        let this = segment.header();
+        // SAFETY: a live handle's segment names its slab.
+        let this = unsafe { NonNull::new_unchecked(this) };
+        // SAFETY: headers are type-stable.
+        let header = unsafe { this.as_ref() };
+        let me = thread::id();
+        if header.owner() == me {
+            segment.clear(slot, me);
+            header.leave_as_owner();
+            None
+        } else if planted(Plant::RefBeforeSlot) {
+            let idle = Header::leave(this);
+            segment.clear(slot, me);
+            idle
+        } else {
+            segment.clear(slot, me);
+            Header::leave(this)
+        }
+    }
+
+    /// Drops a reference that has no slot.
+    pub(super) fn drop_untracked(this: NonNull<Header>) -> Option<Idle> {
+        // SAFETY: the caller holds a reference.
+        let header = unsafe { this.as_ref() };
+        if header.owner() == thread::id() {
+            header.leave_as_owner();
+            None
+        } else {
+            Header::leave(this)
+        }
+    }
+}
+
+/// More handles on one slab than can be counted: only `mem::forget` in a loop gets here. Like `Arc`, the process ends.
+#[cold]
+fn too_many_references() -> ! {
+    eprintln!("bufslab: more than {} handles on one slab", BIAS / 2);
+    std::process::abort()
+}

@@ -1,0 +1,212 @@
+//! The ledger of one pool: its headers, its segments and the bytes it has taken from its source.
+
+use super::header::Header;
+use super::segment::{SEGMENT_SIZE, Segment};
+use super::slab::Idle;
+use super::source::{SlabSource, slab_layout};
+use crate::error::AllocError;
+use crate::sync::{AtomicUsize, Mutex, Ordering, next_uid};
+use core::any::Any;
+use core::ptr::{self, NonNull};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// Owns everything type-stable of one pool, and the accounts.
+///
+/// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
+pub(crate) struct Ledger {
+    id: usize,
+    source: Box<dyn SlabSource>,
+    max_bytes: usize,
+    max_ledger_bytes: usize,
+    memory_bytes: AtomicUsize,
+    ledger_bytes: AtomicUsize,
+    /// Every header there is, so that a report finds them.
+    headers: Mutex<Vec<NonNull<Header>>>,
+    /// Headers without a slab.
+    spare_headers: Mutex<Vec<NonNull<Header>>>,
+    /// Segments without a slab, linked by `next`.
+    spare_segments: Mutex<*mut Segment>,
+    home: OnceLock<Weak<dyn Any + Send + Sync>>,
+}
+
+// SAFETY: the raw pointers own what they point to, which is `Send` and `Sync` itself or only touched under the lock.
+unsafe impl Send for Ledger {}
+// SAFETY: as above.
+unsafe impl Sync for Ledger {}
+
+impl Ledger {
+    /// An empty ledger of the pool with this id. `max_ledger_bytes` bounds what slots may use; past it handles are untracked.
+    pub(crate) fn new(
+        id: usize,
+        source: Box<dyn SlabSource>,
+        max_bytes: Option<usize>,
+        max_ledger_bytes: Option<usize>,
+    ) -> Arc<Ledger> {
+        Arc::new(Ledger {
+            id,
+            source,
+            max_bytes: max_bytes.unwrap_or(usize::MAX),
+            max_ledger_bytes: max_ledger_bytes.unwrap_or(usize::MAX),
+            memory_bytes: AtomicUsize::new(0),
+            ledger_bytes: AtomicUsize::new(0),
+            headers: Mutex::new(Vec::new()),
+            spare_headers: Mutex::new(Vec::new()),
+            spare_segments: Mutex::new(ptr::null_mut()),
+            home: OnceLock::new(),
+        })
+    }
+
+    /// The pool's id.
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    /// Says where emptied slabs go. The first call counts.
+    pub(crate) fn set_home(&self, home: Weak<dyn Any + Send + Sync>) {
+        let _ = self.home.set(home);
+    }
+
+    /// Where emptied slabs go, while it lives.
+    pub(crate) fn home(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.home.get()?.upgrade()
+    }
+
+    /// Bytes of slab memory taken from the source and not given back.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        // Relaxed, here and below: an account, ordered with nothing.
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of headers and slots.
+    pub(crate) fn ledger_bytes(&self) -> usize {
+        self.ledger_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A new slab of `size` bytes that holds nothing and that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// When the size is 0 or impossible, `max_bytes` would be exceeded, or the source or the allocator has no memory.
+    pub(crate) fn slab(self: &Arc<Self>, size: usize) -> Result<Idle, AllocError> {
+        let layout = slab_layout(size).ok_or_else(|| AllocError::too_large(size))?;
+        let charge = |in_use: usize| in_use.checked_add(size).filter(|&sum| sum <= self.max_bytes);
+        self.memory_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge)
+            .map_err(|in_use| AllocError::over_limit(size, size, self.max_bytes, in_use))?;
+        let refund = || {
+            self.memory_bytes.fetch_sub(size, Ordering::Relaxed);
+            AllocError::source(size, size)
+        };
+        let Some(header) = self.header() else { return Err(refund()) };
+        let Some(memory) = self.source.allocate(layout) else {
+            self.spare_headers.lock().push(header);
+            return Err(refund());
+        };
+        // SAFETY: headers are type-stable; this one is nobody else's now.
+        unsafe { header.as_ref() }.set_memory(memory.as_ptr(), size);
+        Ok(Idle::fresh(header, Arc::clone(self)))
+    }
+
+    /// Takes a slab's memory and header back for good.
+    pub(super) fn retire(&self, header: NonNull<Header>) {
+        // SAFETY: headers are type-stable; the caller has this slab to itself.
+        let header_ref = unsafe { header.as_ref() };
+        let size = header_ref.size();
+        if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
+            // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
+            // below. Payload pointers are gone with the handles.
+            unsafe { self.source.deallocate(memory, layout) };
+        }
+        header_ref.set_memory(ptr::null_mut(), 0);
+        self.memory_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.spare_headers.lock().push(header);
+    }
+
+    fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
+        if let Some(header) = self.spare_headers.lock().pop() {
+            return Some(header);
+        }
+        let layout = core::alloc::Layout::new::<Header>();
+        // Room in both lists first: giving a header back must not fail.
+        let mut headers = self.headers.lock();
+        headers.try_reserve(1).ok()?;
+        let mut spare = self.spare_headers.lock();
+        spare.try_reserve(headers.len() + 1).ok()?;
+        // SAFETY: the layout's size is not 0.
+        let header = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Header>();
+        // SAFETY: fresh memory of the right layout.
+        unsafe { header.as_ptr().write(Header::new(next_uid(), Arc::as_ptr(self))) };
+        self.ledger_bytes.fetch_add(layout.size(), Ordering::Relaxed);
+        headers.push(header);
+        Some(header)
+    }
+
+    /// A segment for the slab `header`, nobody's yet.
+    pub(super) fn segment(&self, header: NonNull<Header>) -> Option<NonNull<Segment>> {
+        let mut spare = self.spare_segments.lock();
+        if let Some(segment) = NonNull::new(*spare) {
+            // SAFETY: segments are type-stable; a spare one is nobody's.
+            let segment_ref = unsafe { segment.as_ref() };
+            *spare = segment_ref.next();
+            segment_ref.set_header(header);
+            return Some(segment);
+        }
+        drop(spare);
+        let charge = |used: usize| used.checked_add(SEGMENT_SIZE).filter(|&sum| sum <= self.max_ledger_bytes);
+        self.ledger_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge).ok()?;
+        let segment = Segment::allocate(header);
+        if segment.is_none() {
+            self.ledger_bytes.fetch_sub(SEGMENT_SIZE, Ordering::Relaxed);
+        }
+        segment
+    }
+
+    /// Takes a list of segments whose slots are all dead.
+    pub(super) fn take_segments(&self, first: *mut Segment) {
+        let mut next = first;
+        while let Some(segment) = NonNull::new(next) {
+            // SAFETY: segments are type-stable; these are nobody's.
+            let segment_ref = unsafe { segment.as_ref() };
+            next = segment_ref.next();
+            segment_ref.sweep();
+            let mut spare = self.spare_segments.lock();
+            segment_ref.set_next(*spare);
+            *spare = segment.as_ptr();
+        }
+    }
+
+    /// Every header there is, for a look from outside. Holds the lock for the copy only.
+    pub(super) fn headers(&self) -> Vec<NonNull<Header>> {
+        self.headers.lock().clone()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Nothing refers to the ledger: no slab is out, and all idle ones were retired, so every header is spare.
+        for header in self.headers() {
+            // SAFETY: headers are type-stable until this line.
+            let mut next = unsafe { header.as_ref() }.first_segment();
+            while let Some(segment) = NonNull::new(next) {
+                // SAFETY: as above, for segments; this one is known to nobody else and freed once.
+                unsafe {
+                    next = segment.as_ref().next();
+                    Segment::free(segment);
+                }
+            }
+            // SAFETY: allocated in `header` with this layout, and freed once.
+            unsafe {
+                header.as_ptr().drop_in_place();
+                std::alloc::dealloc(header.as_ptr().cast(), core::alloc::Layout::new::<Header>());
+            }
+        }
+        let mut next = *self.spare_segments.lock();
+        while let Some(segment) = NonNull::new(next) {
+            // SAFETY: a spare segment is on this list alone.
+            unsafe {
+                next = segment.as_ref().next();
+                Segment::free(segment);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Floor 2: slab memory and the reference protocol. The only unsafe code of the crate.
+//!
+//! | noun | type | size | what it is | what it is not |
+//! |---|---|---|---|---|
+//! | slab | [`Idle`], [`Attached`] | `slab_size` | contiguous memory, cut by moving a cursor | kept alive by its pool |
+//! | header | `Header` | 3 cache lines (2 × 64 B each) | a slab's counts; type-stable | in the slab: payload memory is never written |
+//! | slot | `Slot` | 32 B | one live handle's place, site, tag | shared: only its handle writes it |
+//! | segment | `Segment` | 1 KiB | slots with one allocator thread | tied to a slab for ever |
+//! | ledger | [`Ledger`] | | all headers and segments of a pool | freed before the last slab is |
+//! | handle | [`Shared`], [`Unique`] | 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
+//!
+//! Following one 20-byte head: a thread attaches a slab ([`Idle::attach`]) and cuts 4,096 bytes for a read
+//! ([`Attached::alloc`]): one slot leaves the list, `local` goes to 1, the cursor to 4,096. `freeze` gives 3,000 unused
+//! bytes back to the cursor. The parser slices the head ([`Shared::slice`]): a second slot, `local` is 2. The request is
+//! dropped: one slot dead, `local` is 1. The slab fills and is detached: `BIAS − 1` references are refunded, one is left, and
+//! it is the head's. A report finds the header, reads one live slot, and names its site and tag. When the head is dropped,
+//! on whatever thread, the count reaches zero there, and [`Shared::release`] returns the slab to be used again.
+
+mod acquire;
+mod header;
+mod ledger;
+mod owned;
+mod segment;
+mod shared;
+mod slab;
+mod slot;
+mod snapshot;
+mod source;
+mod unique;
+mod word;
+
+#[cfg(bufslab_loom)]
+pub(crate) use header::Header;
+pub(crate) use ledger::Ledger;
+pub(crate) use shared::Shared;
+pub(crate) use slab::{Attached, Idle, Label};
+pub use slot::SliceKind;
+#[cfg(bufslab_loom)]
+pub(crate) use snapshot::exact;
+pub(crate) use snapshot::{Pinned, SlabView, SlotView};
+pub use source::{HeapSource, SlabSource};
+pub(crate) use unique::Unique;

@@ -1,0 +1,181 @@
+//! Segments: slots come by the segment of 1 KiB, and a slab's ledger grows by whole segments.
+//!
+//! **A segment has one allocator, and anybody may free.** Only the thread named in `owner` takes slots from it, so taking
+//! one needs no atomic read-modify-write. That thread puts slots it frees on the segment's list; any other thread marks
+//! them [`Extent::FREED`] and leaves them where they are, for the allocator's next [`sweep`](Segment::sweep).
+//!
+//! Each slot of a segment is in exactly one of four states: on the list (`DEAD`), taken and not yet published (`DEAD`),
+//! live, or `FREED`.
+
+use super::header::Header;
+use super::slot::{Extent, Slot};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Plant, planted, thread};
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+/// Slots in a segment. Few where the rare path is to be the common one.
+pub(crate) const SLOTS: usize = if cfg!(bufslab_loom) {
+    2
+} else if cfg!(test) {
+    3
+} else {
+    30
+};
+
+/// A segment's size and alignment: a slot's address leads to its segment by clearing the low bits.
+pub(crate) const SEGMENT_SIZE: usize = if cfg!(bufslab_loom) { 4096 } else { 1024 };
+
+/// End of a segment's list.
+const NIL: u32 = u32::MAX;
+
+/// Some slots of one slab. Type-stable: never freed while the pool lives, though it may move on to another slab.
+#[repr(C)]
+#[cfg_attr(not(bufslab_loom), repr(align(1024)))]
+#[cfg_attr(bufslab_loom, repr(align(4096)))]
+pub(crate) struct Segment {
+    /// The slab whose handles the slots are for.
+    header: AtomicPtr<Header>,
+    /// The next segment of the same slab.
+    next: AtomicPtr<Segment>,
+    /// The one thread that takes slots from here.
+    owner: AtomicU32,
+    slots: [Slot; SLOTS],
+    /// First slot of the list. Far from `header` and `owner`, which other threads read when they drop.
+    free: AtomicU32,
+}
+
+const _: () = assert!(size_of::<Segment>() == SEGMENT_SIZE && align_of::<Segment>() == SEGMENT_SIZE);
+
+impl Segment {
+    /// A segment of fresh slots for `header`, or `None` when the allocator has no memory.
+    pub(super) fn allocate(header: NonNull<Header>) -> Option<NonNull<Segment>> {
+        let layout = Layout::new::<Segment>();
+        // SAFETY: the layout's size is not 0.
+        let memory = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Segment>();
+        let segment = Segment {
+            header: AtomicPtr::new(header.as_ptr()),
+            next: AtomicPtr::new(ptr::null_mut()),
+            owner: AtomicU32::new(thread::NOBODY),
+            slots: core::array::from_fn(|i| Slot::new(if i + 1 < SLOTS { i as u64 + 1 } else { u64::from(NIL) })),
+            free: AtomicU32::new(0),
+        };
+        // SAFETY: fresh memory of the right layout.
+        unsafe { memory.as_ptr().write(segment) };
+        Some(memory)
+    }
+
+    /// Frees a segment.
+    ///
+    /// # Safety
+    ///
+    /// It came from [`allocate`](Segment::allocate), and no handle, slab or reader knows it any more.
+    pub(super) unsafe fn free(this: NonNull<Segment>) {
+        // SAFETY: the caller's promise; the layout is the one it was allocated with.
+        unsafe {
+            this.as_ptr().drop_in_place();
+            std::alloc::dealloc(this.as_ptr().cast(), Layout::new::<Segment>());
+        }
+    }
+
+    /// The segment that a slot lies in.
+    #[inline]
+    pub(super) fn of(slot: NonNull<Slot>) -> NonNull<Segment> {
+        let segment = slot.as_ptr().map_addr(|address| address & !(SEGMENT_SIZE - 1)).cast::<Segment>();
+        // SAFETY: a slot lies inside its segment, whose address is a multiple of its size and not 0.
+        unsafe { NonNull::new_unchecked(segment) }
+    }
+
+    /// The slot with this index, with the provenance of its whole segment, so that [`Segment::of`] can go back.
+    #[inline]
+    fn slot_at(this: NonNull<Segment>, index: usize) -> NonNull<Slot> {
+        debug_assert!(index < SLOTS);
+        // SAFETY: the index is in bounds; only a place is computed, no reference is made.
+        unsafe { NonNull::new_unchecked((&raw mut (*this.as_ptr()).slots).cast::<Slot>().add(index)) }
+    }
+
+    /// Takes a slot off the list. Only for the segment's allocator.
+    #[inline]
+    pub(super) fn pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
+        // SAFETY: segments are type-stable.
+        let segment = unsafe { this.as_ref() };
+        // Relaxed, here and in `push`: only the allocator touches the list, and it changes hands with the slab.
+        let index = segment.free.load(Ordering::Relaxed);
+        if index == NIL {
+            return None;
+        }
+        let slot = Segment::slot_at(this, index as usize);
+        // SAFETY: as above.
+        segment.free.store(unsafe { slot.as_ref() }.next() as u32, Ordering::Relaxed);
+        Some(slot)
+    }
+
+    /// Puts a dead slot on the list. Only for the segment's allocator.
+    #[inline]
+    pub(super) fn push(&self, slot: &Slot) {
+        let index = (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>();
+        slot.set_next(u64::from(self.free.load(Ordering::Relaxed)));
+        self.free.store(index as u32, Ordering::Relaxed);
+    }
+
+    /// Collects what other threads freed. Only for the segment's allocator; says whether the list has a slot now.
+    pub(super) fn sweep(&self) -> bool {
+        let mut found = false;
+        for slot in &self.slots {
+            // Acquire, in `extent`: pairs with the Release of the thread that freed the slot; its last look at the slot
+            // is over before the slot is used again.
+            let extent = slot.extent();
+            if extent == Extent::FREED || (planted(Plant::SweepAllocatesLive) && extent.is_live()) {
+                slot.set_extent(Extent::DEAD);
+                self.push(slot);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Clears a slot whose handle goes away, and leaves it where its next user will find it.
+    #[inline]
+    pub(super) fn clear(&self, slot: &Slot, me: u32) {
+        if self.owner() == me {
+            slot.set_extent(Extent::DEAD);
+            self.push(slot);
+        } else {
+            slot.set_extent(Extent::FREED);
+        }
+    }
+
+    #[inline]
+    pub(super) fn owner(&self) -> u32 {
+        // Relaxed: a thread only asks whether it is itself, and only it can make that so.
+        self.owner.load(Ordering::Relaxed)
+    }
+
+    /// Who allocates from here from now on. Only while the slab's growth lock is held or nobody else knows the segment.
+    pub(super) fn set_owner(&self, owner: u32) {
+        self.owner.store(owner, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn header(&self) -> *mut Header {
+        // Relaxed: a live handle's segment does not change slabs; a report checks the slab's generation afterwards.
+        self.header.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_header(&self, header: NonNull<Header>) {
+        self.header.store(header.as_ptr(), Ordering::Relaxed);
+    }
+
+    pub(super) fn next(&self) -> *mut Segment {
+        // Acquire: pairs with the Release in `set_next`; the segment behind the pointer is initialised.
+        self.next.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_next(&self, next: *mut Segment) {
+        // Release: pairs with the Acquire in `next`.
+        self.next.store(next, Ordering::Release);
+    }
+
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+}

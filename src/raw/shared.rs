@@ -1,0 +1,333 @@
+//! `Shared`: a read-only slice and what keeps it alive. The whole of `SlabBytes`.
+
+use super::unique::Unique;
+use super::header::Entry;
+use super::owned::Owned;
+use super::slab::{Idle, Label};
+use super::slot::{Mark, Slot};
+use super::snapshot;
+use super::word::{Hold, Word};
+use bytes::Bytes;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use core::slice;
+
+/// A read-only slice. It has no `Drop`: its possessor calls [`release`](Shared::release) and passes the slab on.
+pub(crate) struct Shared {
+    ptr: NonNull<u8>,
+    len: usize,
+    word: Word,
+}
+
+// SAFETY: the bytes are read-only while any handle shares them, the counts behind `word` are made for many threads, and
+// `Owned` holds nothing that is bound to a thread.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// No bytes.
+    pub(crate) const fn empty() -> Shared {
+        Shared::from_static(&[])
+    }
+
+    /// Static memory, which nothing has to keep alive.
+    pub(crate) const fn from_static(data: &'static [u8]) -> Shared {
+        // SAFETY: a reference is never null.
+        let ptr = unsafe { NonNull::new_unchecked(data.as_ptr().cast_mut()) };
+        Shared { ptr, len: data.len(), word: Word::NOTHING }
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` is valid for reads of `len` bytes as long as `word` is held.
+    pub(super) unsafe fn from_parts(ptr: NonNull<u8>, len: usize, word: Word) -> Shared {
+        Shared { ptr, len, word }
+    }
+
+    fn empty_at(ptr: NonNull<u8>) -> Shared {
+        Shared { ptr, len: 0, word: Word::NOTHING }
+    }
+
+    /// An exact copy outside every slab. `None` when there is no memory.
+    pub(crate) fn copy_of(data: &[u8]) -> Option<Shared> {
+        if data.is_empty() {
+            return Some(Shared::empty());
+        }
+        let (owned, ptr) = Owned::copy_of(data)?;
+        Some(Shared { ptr, len: data.len(), word: Word::owned(owned) })
+    }
+
+    /// A vector, as it is.
+    pub(crate) fn from_vec(vec: Vec<u8>) -> Shared {
+        let len = vec.len();
+        if len == 0 {
+            return Shared::empty();
+        }
+        let (owned, ptr) = Owned::from_vec(vec);
+        Shared { ptr, len, word: Word::owned(owned) }
+    }
+
+    /// A handle on memory that somebody else counts.
+    pub(crate) fn from_foreign(bytes: Bytes) -> Shared {
+        let len = bytes.len();
+        let (owned, ptr) = Owned::from_foreign(bytes);
+        Shared { ptr, len, word: Word::owned(owned) }
+    }
+
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        #[cfg(bufslab_loom)]
+        if let Some(header) = self.word.header() {
+            // SAFETY: headers are type-stable.
+            unsafe { header.as_ref() }.fixed.witness.read();
+        }
+        // SAFETY: the invariant of `from_parts`; nobody writes to bytes that a `Shared` covers.
+        unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
+    }
+
+    /// A handle on `skip..skip + len` of this one. The range is in bounds.
+    #[inline]
+    pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
+        assert!(skip <= self.len && len <= self.len - skip);
+        // SAFETY: in bounds of the same allocation, or one past its end.
+        let ptr = unsafe { self.ptr.add(skip) };
+        if len == 0 {
+            return Shared::empty_at(ptr);
+        }
+        let word = self.word.another(|slot| {
+            let mark = slot.mark();
+            if !mark.was_ever_shared() {
+                slot.set_mark(mark.ever_shared());
+            }
+            let extent = slot.own_extent().part(skip, len);
+            Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site }
+        });
+        Shared { ptr, len, word }
+    }
+
+    /// Another handle on the same bytes.
+    #[inline]
+    pub(crate) fn another(&self, label: Label) -> Shared {
+        self.slice(0, self.len, label)
+    }
+
+    fn with_slot(&self, f: impl FnOnce(&Slot)) {
+        if let Hold::Slot(slot) = self.word.hold() {
+            // SAFETY: slots are type-stable.
+            f(unsafe { slot.as_ref() });
+        }
+    }
+
+    /// Forgets the first `n` bytes, which are fewer than all.
+    #[inline]
+    pub(crate) fn skip(&mut self, n: usize) {
+        assert!(n < self.len);
+        // SAFETY: in bounds.
+        self.ptr = unsafe { self.ptr.add(n) };
+        self.len -= n;
+        let len = self.len;
+        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(n, len)));
+    }
+
+    /// Keeps the first `len` bytes, which are at least one and fewer than all.
+    #[inline]
+    pub(crate) fn keep(&mut self, len: usize) {
+        assert!(0 < len && len < self.len);
+        self.len = len;
+        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(0, len)));
+    }
+
+    /// Cuts off the bytes from `at` on, in bounds. What is left without bytes holds nothing.
+    #[inline]
+    pub(crate) fn split_off(&mut self, at: usize, label: Label) -> Shared {
+        assert!(at <= self.len);
+        // SAFETY: in bounds, or one past the end.
+        let middle = unsafe { self.ptr.add(at) };
+        if at == self.len {
+            return Shared::empty_at(middle);
+        }
+        if at == 0 {
+            return core::mem::replace(self, Shared::empty_at(middle));
+        }
+        let tail = self.part(at, self.len - at, label);
+        self.keep(at);
+        tail
+    }
+
+    /// Cuts off the first `at` bytes, in bounds. What is left without bytes holds nothing.
+    #[inline]
+    pub(crate) fn split_to(&mut self, at: usize, label: Label) -> Shared {
+        assert!(at <= self.len);
+        // SAFETY: in bounds, or one past the end.
+        let middle = unsafe { self.ptr.add(at) };
+        if at == 0 {
+            return Shared::empty_at(self.ptr);
+        }
+        if at == self.len {
+            return core::mem::replace(self, Shared::empty_at(middle));
+        }
+        if crate::sync::planted(crate::sync::Plant::ShrinkBeforePublish) {
+            let len = self.len;
+            self.with_slot(|slot| slot.set_extent(slot.own_extent().part(at, len - at)));
+            let word = self.word.another(|slot| {
+                let extent = super::slot::Extent::new(slot.own_extent().offset() - at, at);
+                Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+            });
+            let head = Shared { ptr: self.ptr, len: at, word };
+            self.ptr = middle;
+            self.len -= at;
+            return head;
+        }
+        let head = self.part(0, at, label);
+        self.skip(at);
+        head
+    }
+
+    /// One side of a split: not shared with the other, which gives the range up as soon as this is published.
+    #[inline]
+    fn part(&self, skip: usize, len: usize, label: Label) -> Shared {
+        let word = self.word.another(|slot| {
+            let extent = slot.own_extent().part(skip, len);
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+        });
+        // SAFETY: in bounds.
+        Shared { ptr: unsafe { self.ptr.add(skip) }, len, word }
+    }
+
+    /// Whether no other handle can see these bytes. May say no although it is so, for a slab that another thread fills.
+    pub(crate) fn is_unique(&self) -> bool {
+        match self.word.hold() {
+            // SAFETY: slots are type-stable.
+            Hold::Slot(slot) => !unsafe { slot.as_ref() }.mark().was_ever_shared() || snapshot::is_exclusive(slot),
+            Hold::Untracked(header) => snapshot::is_only_reference(header),
+            // SAFETY: this handle keeps it alive.
+            Hold::Owned(owned) => unsafe { owned.as_ref() }.is_unique(),
+            Hold::Nothing | Hold::Pool(_) => false,
+        }
+    }
+
+    /// The same bytes, writable, if no other handle can see them.
+    pub(crate) fn try_into_unique(self) -> Result<Unique, Shared> {
+        if !self.is_unique() {
+            return Err(self);
+        }
+        let mut capacity = self.len;
+        match self.word.hold() {
+            Hold::Slot(slot) => {
+                // SAFETY: slots are type-stable.
+                let slot = unsafe { slot.as_ref() };
+                slot.set_mark(slot.mark().unique());
+            }
+            Hold::Owned(owned) => {
+                if let Some((start, size)) = Owned::region(owned) {
+                    capacity = size - (self.ptr.addr().get() - start.addr().get());
+                }
+            }
+            _ => {}
+        }
+        // SAFETY: no other handle sees the bytes, and `capacity` bytes from `ptr` on are this handle's: of a slab its own
+        // range, of detached memory all that follows.
+        Ok(unsafe { Unique::from_parts(self.ptr, self.len, capacity, self.word) })
+    }
+
+    /// The vector behind this handle, if it came from one and is the only handle.
+    pub(crate) fn try_into_vec(self) -> Result<Vec<u8>, Shared> {
+        if let Hold::Owned(owned) = self.word.hold() {
+            // SAFETY: this handle holds the reference and is consumed; its bytes lie inside.
+            if let Some(vec) = unsafe { Owned::into_vec(owned, self.ptr, self.len) } {
+                return Ok(vec);
+            }
+        }
+        Err(self)
+    }
+
+    /// The bytes, if they are there for ever.
+    pub(crate) fn as_static(&self) -> Option<&'static [u8]> {
+        // SAFETY: bytes that nothing has to keep alive came from `from_static`, or there are none.
+        matches!(self.word.hold(), Hold::Nothing).then(|| unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) })
+    }
+
+    /// Bytes that this handle keeps allocated.
+    pub(crate) fn retained_size(&self) -> usize {
+        retained_size(self.word)
+    }
+
+    /// Whether it keeps nothing allocated but its own bytes.
+    pub(crate) fn is_compact(&self) -> bool {
+        match self.word.hold() {
+            Hold::Nothing | Hold::Pool(_) => true,
+            Hold::Slot(_) | Hold::Untracked(_) => false,
+            // SAFETY: this handle keeps it alive.
+            Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(self.len),
+        }
+    }
+
+    /// Whether a slab is kept alive.
+    pub(crate) fn pins_slab(&self) -> bool {
+        self.word.header().is_some()
+    }
+
+    /// The id of the pool whose slab this pins, or 0.
+    pub(crate) fn pool_id(&self) -> usize {
+        self.word.pool_id()
+    }
+
+    /// The pool whose slab this pins, while it lives.
+    pub(crate) fn home(&self) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
+        home(self.word)
+    }
+
+    pub(crate) fn tag(&self) -> u32 {
+        tag(self.word)
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: u32) {
+        self.update_mark(|mark| mark.with_tag(tag));
+    }
+
+    /// Says in reports that the slice went into a `bytes::Bytes`.
+    pub(crate) fn mark_exported(&mut self) {
+        self.update_mark(Mark::exported);
+    }
+
+    fn update_mark(&mut self, f: impl FnOnce(Mark) -> Mark) {
+        self.with_slot(|slot| slot.set_mark(f(slot.mark())));
+    }
+
+    /// Gives the handle up. Returns the slab to whoever emptied it.
+    #[inline]
+    pub(crate) fn release(self) -> Option<Idle> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the handle is consumed.
+        unsafe { this.word.release() }
+    }
+}
+
+pub(super) fn retained_size(word: Word) -> usize {
+    match word.hold() {
+        // SAFETY: the handle keeps it alive.
+        Hold::Owned(owned) => unsafe { owned.as_ref() }.size(),
+        // SAFETY: headers are type-stable.
+        _ => word.header().map_or(0, |header| unsafe { header.as_ref() }.size()),
+    }
+}
+
+pub(super) fn home(word: Word) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
+    let header = word.header()?;
+    // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
+    unsafe { (*header.as_ref().fixed.ledger).home() }
+}
+
+pub(super) fn tag(word: Word) -> u32 {
+    match word.hold() {
+        // SAFETY: slots are type-stable.
+        Hold::Slot(slot) => unsafe { slot.as_ref() }.mark().tag(),
+        _ => 0,
+    }
+}

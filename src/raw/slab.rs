@@ -1,0 +1,217 @@
+//! A slab as its possessor has it: idle (nobody's), or attached to the thread that cuts slices from it.
+//!
+//! ```text
+//!            attach                       detach, slices left
+//!    Idle ───────────▶ Attached ─────────────────────────────▶ (kept by its slices alone)
+//!     ▲                  │  ▲ reset: drained, reused in place              │
+//!     │  detach, none left  └──┘                                           │
+//!     └──────────────────┴───────────────────────── the last slice drops ──┘
+//! ```
+
+use super::unique::Unique;
+use super::word::Word;
+use super::header::{Entry, Header};
+use super::ledger::Ledger;
+use super::slot::{Extent, Mark};
+use crate::config::Level;
+use crate::sync::{Ordering, clock, thread};
+use core::marker::PhantomData;
+use core::panic::Location;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+/// Segments that an empty slab keeps for its next use; the others go back to the ledger.
+const KEPT_SEGMENTS: usize = if cfg!(any(test, bufslab_loom)) { 1 } else { 4 };
+
+/// A slab without a single slice, and its only possessor. Dropping it gives the memory back to the source.
+pub(crate) struct Idle {
+    header: NonNull<Header>,
+    ledger: Arc<Ledger>,
+}
+
+// SAFETY: whoever has an `Idle` has the slab to itself; the header is `Send`.
+unsafe impl Send for Idle {}
+
+impl Idle {
+    pub(super) fn fresh(header: NonNull<Header>, ledger: Arc<Ledger>) -> Idle {
+        let idle = Idle { header, ledger };
+        idle.header_ref().bump_generation();
+        idle
+    }
+
+    /// From the thread that found the slab empty.
+    pub(super) fn emptied(header: NonNull<Header>, ledger: Arc<Ledger>) -> Idle {
+        let idle = Idle { header, ledger };
+        let header = idle.header_ref();
+        header.fixed.witness.write();
+        header.bump_generation();
+        let rest = header.cut_segments(KEPT_SEGMENTS);
+        header.hand_segments_to(thread::NOBODY);
+        idle.ledger.take_segments(rest);
+        idle
+    }
+
+    fn header_ref(&self) -> &Header {
+        // SAFETY: headers are type-stable while the ledger lives.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn size(&self) -> usize {
+        self.header_ref().size()
+    }
+
+    /// The ledger that accounts for this slab.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Overwrites the memory with zeros.
+    pub(crate) fn zero(&mut self) {
+        // SAFETY: the memory is this long and nobody else has a pointer into it that may be used.
+        unsafe { self.header_ref().base().write_bytes(0, self.size()) };
+    }
+
+    /// Makes this thread the slab's owner. Fails when the thread is dying and has no identity any more.
+    pub(crate) fn attach(self, level: Level) -> Result<Attached, Idle> {
+        let me = thread::id();
+        if me == thread::GONE {
+            return Err(self);
+        }
+        let header = self.header_ref();
+        header.set_level(level);
+        header.hand_segments_to(me);
+        header.attach(me);
+        let (header, ledger) = self.into_parts();
+        Ok(Attached { header, ledger: Some(ledger), not_send: PhantomData })
+    }
+
+    /// Turns the whole slab into one handle of `n` bytes, with no owner.
+    pub(crate) fn single(self, n: usize, level: Level, label: Label) -> Unique {
+        debug_assert!(0 < n && n <= self.size());
+        let header = self.header_ref();
+        header.set_level(level);
+        header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
+        header.fixed.retired_tick.store(clock::last(), Ordering::Relaxed);
+        let (this, ledger) = self.into_parts();
+        // SAFETY: headers are type-stable.
+        let header = unsafe { this.as_ref() };
+        header.first_reference(ledger);
+        let extent = Extent::in_slab(header.size(), 0, n);
+        let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
+        let slot = match level {
+            Level::Off => None,
+            _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
+        };
+        header.publish(slot, &entry, level, 0);
+        // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
+        unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
+    }
+
+    fn into_parts(self) -> (NonNull<Header>, Arc<Ledger>) {
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so the `Arc` is moved out once.
+        (this.header, unsafe { core::ptr::read(&this.ledger) })
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.ledger.retire(self.header);
+    }
+}
+
+/// What a new slice is called and where it was made.
+#[derive(Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) site: &'static Location<'static>,
+    /// Number of the tag; 0 is none.
+    pub(crate) tag: u32,
+}
+
+/// A slab that this thread owns and cuts slices from. Dropping it detaches it.
+pub(crate) struct Attached {
+    header: NonNull<Header>,
+    /// Taken when the slab is detached.
+    ledger: Option<Arc<Ledger>>,
+    /// The owner's counts are this thread's alone.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Attached {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: headers are type-stable while the ledger lives.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// Bytes of memory.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.header().size()
+    }
+
+    /// What was decided when the slab was attached.
+    #[inline]
+    pub(crate) fn level(&self) -> Level {
+        self.header().level()
+    }
+
+    /// Cuts the next `n` bytes, if that many are left.
+    #[inline]
+    pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {
+        let header = self.header();
+        let cursor = header.cursor();
+        if n == 0 || n > header.size() - cursor || header.owner() != thread::id() {
+            return None;
+        }
+        let extent = Extent::new(cursor, n);
+        let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
+        let slot = Header::enlist(self.header, &entry);
+        header.set_cursor(cursor + n);
+        // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
+        // empty: the cursor only moves back over bytes that their unique holder gave back.
+        unsafe {
+            let start = NonNull::new_unchecked(header.base().add(cursor));
+            Some(Unique::from_parts(start, 0, n, Word::tracked(slot, self.header)))
+        }
+    }
+
+    /// Whether no slice is left of this slab.
+    #[inline]
+    pub(crate) fn is_drained(&self) -> bool {
+        self.header().is_drained()
+    }
+
+    /// Starts over at the beginning of a drained slab, whose memory is still hot in the cache.
+    pub(crate) fn reset(&self, level: Level) {
+        assert!(self.is_drained(), "only an empty slab is reused");
+        let header = self.header();
+        header.set_level(level);
+        header.fixed.witness.write();
+        header.bump_generation();
+        header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
+        header.set_cursor(0);
+    }
+
+    /// Overwrites the memory of a drained slab with zeros.
+    pub(crate) fn zero(&self) {
+        assert!(self.is_drained(), "only an empty slab is overwritten");
+        // SAFETY: the memory is this long, no slice is left, and only this thread could cut one.
+        unsafe { self.header().base().write_bytes(0, self.size()) };
+    }
+
+    /// Leaves the slab to its slices. Returns it if there are none.
+    pub(crate) fn detach(mut self) -> Option<Idle> {
+        let ledger = self.ledger.take()?;
+        Header::detach(self.header, ledger)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Some(ledger) = self.ledger.take() {
+            drop(Header::detach(self.header, ledger));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Slots: one for each live handle. They are what makes a slice visible to a report.
+
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::panic::Location;
+use core::ptr;
+
+/// A range of a slab in one word, `offset << 32 | length`, so that it is published and cleared in one store.
+///
+/// Live extents have a length; a length of 0 is no slice. The one extent of a slab too large for 32 bits is
+/// [`Extent::WHOLE`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Extent(u64);
+
+impl Extent {
+    /// Nobody's: the slot is on its segment's list, or its taker has not published it yet.
+    pub(super) const DEAD: Extent = Extent(0);
+    /// Given up by a thread that does not allocate from the segment; the one that does will find it.
+    pub(super) const FREED: Extent = Extent(1 << 32);
+    /// All of a slab of 4 GiB or more, whose slices are not told apart.
+    pub(crate) const WHOLE: Extent = Extent(u32::MAX as u64);
+
+    #[inline]
+    pub(crate) fn new(offset: usize, len: usize) -> Extent {
+        debug_assert!(len > 0 && offset + len < u32::MAX as usize);
+        Extent((offset as u64) << 32 | len as u64)
+    }
+
+    /// The extent for a handle on `offset..offset + len` of a slab of `size` bytes.
+    pub(super) fn in_slab(size: usize, offset: usize, len: usize) -> Extent {
+        if size < u32::MAX as usize { Extent::new(offset, len) } else { Extent::WHOLE }
+    }
+
+    #[inline]
+    pub(crate) fn offset(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        self.offset() + self.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_live(self) -> bool {
+        self.0 as u32 != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_whole(self) -> bool {
+        self == Extent::WHOLE
+    }
+
+    /// The part that starts `skip` bytes in and has `len` bytes.
+    #[inline]
+    pub(super) fn part(self, skip: usize, len: usize) -> Extent {
+        if self.is_whole() { self } else { Extent::new(self.offset() + skip, len) }
+    }
+
+    pub(super) fn overlaps(self, other: Extent) -> bool {
+        self.is_whole() || other.is_whole() || (self.offset() < other.end() && other.offset() < self.end())
+    }
+}
+
+/// What kind of handle holds a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SliceKind {
+    /// A `SlabBytesMut`: unique and writable.
+    Mut,
+    /// A `SlabBytes`.
+    Shared,
+    /// A `bytes::Bytes` made from a `SlabBytes` without copying.
+    Exported,
+}
+
+/// Tag and flags of a slot in one word: the tag's number in the low 24 bits, flags above.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark(u32);
+
+impl Mark {
+    const TAG: u32 = (1 << 24) - 1;
+    const SHARED: u32 = 1 << 24;
+    const EXPORTED: u32 = 1 << 25;
+    /// Another handle may have had a view of the same bytes.
+    const EVER_SHARED: u32 = 1 << 26;
+
+    pub(super) const UNIQUE: Mark = Mark(0);
+
+    pub(crate) fn tag(self) -> u32 {
+        self.0 & Mark::TAG
+    }
+
+    pub(super) fn with_tag(self, tag: u32) -> Mark {
+        debug_assert!(tag <= Mark::TAG);
+        Mark(self.0 & !Mark::TAG | tag)
+    }
+
+    #[inline]
+    pub(super) fn shared(self) -> Mark {
+        Mark(self.0 | Mark::SHARED)
+    }
+
+    #[inline]
+    pub(super) fn ever_shared(self) -> Mark {
+        Mark(self.0 | Mark::EVER_SHARED)
+    }
+
+    pub(super) fn exported(self) -> Mark {
+        Mark(self.0 | Mark::EXPORTED)
+    }
+
+    /// As a fresh unique handle: the tag stays, the flags go.
+    pub(super) fn unique(self) -> Mark {
+        Mark(self.0 & Mark::TAG)
+    }
+
+    #[inline]
+    pub(super) fn was_ever_shared(self) -> bool {
+        self.0 & Mark::EVER_SHARED != 0
+    }
+
+    pub(crate) fn kind(self) -> SliceKind {
+        match self.0 & (Mark::SHARED | Mark::EXPORTED) {
+            0 => SliceKind::Mut,
+            Mark::SHARED => SliceKind::Shared,
+            _ => SliceKind::Exported,
+        }
+    }
+}
+
+/// One live handle's entry in the ledger. 32 bytes.
+///
+/// A handle owns its slot exclusively, so it publishes and clears it with plain stores; everyone else only looks.
+#[repr(C)]
+#[cfg_attr(not(bufslab_loom), repr(align(32)))]
+pub(crate) struct Slot {
+    /// Where the handle's slice is. Stored last when published and first when cleared.
+    extent: AtomicU64,
+    /// What the slice was cut from: the range of the allocation it descends from. In a dead slot: the next one of the
+    /// segment's list.
+    root: AtomicU64,
+    site: AtomicPtr<Location<'static>>,
+    mark: AtomicU32,
+    /// When the handle was made, if that was after its slab was retired; 0 otherwise.
+    tick: AtomicU32,
+}
+
+impl Slot {
+    pub(super) fn new(next: u64) -> Slot {
+        Slot {
+            extent: AtomicU64::new(Extent::DEAD.0),
+            root: AtomicU64::new(next),
+            site: AtomicPtr::new(ptr::null_mut()),
+            mark: AtomicU32::new(0),
+            tick: AtomicU32::new(0),
+        }
+    }
+
+    /// The slot's list link while it is dead. Relaxed: only the segment's allocator looks.
+    #[inline]
+    pub(super) fn next(&self) -> u64 {
+        self.root.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_next(&self, next: u64) {
+        self.root.store(next, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn publish(&self, extent: Extent, root: Extent, site: Option<&'static Location<'static>>, mark: Mark, tick: u32) {
+        let site = site.map_or(ptr::null_mut(), |site| ptr::from_ref(site).cast_mut());
+        // Relaxed: published by the extent below.
+        self.root.store(root.0, Ordering::Relaxed);
+        self.site.store(site, Ordering::Relaxed);
+        self.mark.store(mark.0, Ordering::Relaxed);
+        self.tick.store(tick, Ordering::Relaxed);
+        self.set_extent(extent);
+    }
+
+    /// Relaxed for the handle itself, which wrote it last.
+    #[inline]
+    pub(super) fn own_extent(&self) -> Extent {
+        Extent(self.extent.load(Ordering::Relaxed))
+    }
+
+    /// Acquire: pairs with the Release in `set_extent`; the other fields belong to the extent that is read, and what
+    /// the reader loads next is not older than it.
+    pub(super) fn extent(&self) -> Extent {
+        Extent(self.extent.load(Ordering::Acquire))
+    }
+
+    /// Release: pairs with the Acquire in `extent`; publishes the fields stored before, and for a dead slot orders the
+    /// clearing before the return of the reference that follows.
+    #[inline]
+    pub(super) fn set_extent(&self, extent: Extent) {
+        self.extent.store(extent.0, Ordering::Release);
+    }
+
+    // Relaxed for all below: read by the handle itself, or by a report that checks the extent before and after.
+
+    #[inline]
+    pub(super) fn root(&self) -> Extent {
+        Extent(self.root.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(super) fn set_root(&self, root: Extent) {
+        self.root.store(root.0, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        Mark(self.mark.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(super) fn set_mark(&self, mark: Mark) {
+        self.mark.store(mark.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn site(&self) -> Option<&'static Location<'static>> {
+        let site = self.site.load(Ordering::Relaxed);
+        // SAFETY: `publish` is the only writer and stores null or a `&'static`.
+        unsafe { site.cast_const().as_ref() }
+    }
+}

@@ -1,0 +1,361 @@
+//! `Unique`: a writable range of a slab, of which the first bytes are filled. The whole of `SlabBytesMut`.
+//!
+//! Its slot's extent is its *region*: `[front | filled | spare]`. The front are bytes that were read and skipped; they
+//! stay the handle's own, so that it can slide back to them. The region always ends where the capacity ends.
+
+use super::header::{Entry, Header};
+use super::segment::Segment;
+use super::owned::Owned;
+use super::shared::{self, Shared};
+use super::slab::{Idle, Label};
+use super::slot::{Extent, Slot};
+use super::snapshot;
+use super::word::{Hold, Word};
+use crate::sync::thread;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr::NonNull;
+use core::slice;
+
+/// A writable range. It has no `Drop`: its possessor calls [`release`](Unique::release) and passes the slab on.
+pub(crate) struct Unique {
+    ptr: NonNull<u8>,
+    len: usize,
+    capacity: usize,
+    word: Word,
+}
+
+// SAFETY: the range is this handle's alone; the counts behind `word` are made for many threads.
+unsafe impl Send for Unique {}
+// SAFETY: a shared reference only reads.
+unsafe impl Sync for Unique {}
+
+impl Unique {
+    /// # Safety
+    ///
+    /// `capacity` bytes from `ptr` on are valid for writes and nobody else's as long as `word` is held; the first `len` of
+    /// them are initialised. If `word` is a slot, its extent ends where they end.
+    pub(super) unsafe fn from_parts(ptr: NonNull<u8>, len: usize, capacity: usize, word: Word) -> Unique {
+        Unique { ptr, len, capacity, word }
+    }
+
+    /// No bytes and no room, of the pool with this id.
+    pub(crate) fn empty(pool_id: usize) -> Unique {
+        Unique { ptr: NonNull::dangling(), len: 0, capacity: 0, word: Word::pool(pool_id) }
+    }
+
+    fn empty_at(ptr: NonNull<u8>, pool_id: usize) -> Unique {
+        Unique { ptr, ..Unique::empty(pool_id) }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: the first `len` bytes are initialised and only written through `&mut self`.
+        unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
+    }
+
+    #[inline]
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and the range is this handle's alone.
+        unsafe { slice::from_raw_parts_mut(self.ptr.as_ptr(), self.len) }
+    }
+
+    /// The room behind the filled bytes.
+    #[inline]
+    pub(crate) fn spare_mut(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: the capacity is this handle's alone; what lies behind `len` may be uninitialised.
+        unsafe { slice::from_raw_parts_mut(self.ptr.as_ptr().add(self.len).cast(), self.capacity - self.len) }
+    }
+
+    /// # Safety
+    ///
+    /// `len` is at most the capacity, and that many bytes are initialised.
+    #[inline]
+    pub(crate) unsafe fn set_len(&mut self, len: usize) {
+        debug_assert!(len <= self.capacity);
+        self.len = len;
+    }
+
+    /// Fills the room with as much of `data` as fits.
+    #[inline]
+    pub(crate) fn fill(&mut self, data: &[u8]) -> usize {
+        let n = data.len().min(self.capacity - self.len);
+        // SAFETY: `n` bytes of room are this handle's, so `data` cannot overlap them.
+        unsafe { self.ptr.as_ptr().add(self.len).copy_from_nonoverlapping(data.as_ptr(), n) };
+        self.len += n;
+        n
+    }
+
+    /// Fills `n` bytes of room, at most all of it, with `value`.
+    pub(crate) fn fill_with(&mut self, value: u8, n: usize) {
+        assert!(n <= self.capacity - self.len);
+        // SAFETY: the room is this handle's alone.
+        unsafe { self.ptr.as_ptr().add(self.len).write_bytes(value, n) };
+        self.len += n;
+    }
+
+    /// Keeps the first `len` bytes, at most all.
+    #[inline]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        assert!(len <= self.len);
+        self.len = len;
+    }
+
+    /// Moves the start on by `n`, at most to the end of the filled bytes. The skipped bytes become front.
+    #[inline]
+    pub(crate) fn skip(&mut self, n: usize) {
+        assert!(n <= self.len);
+        // SAFETY: in bounds.
+        self.ptr = unsafe { self.ptr.add(n) };
+        self.len -= n;
+        self.capacity -= n;
+    }
+
+    fn slot(&self) -> Option<&Slot> {
+        match self.word.hold() {
+            // SAFETY: slots are type-stable, and this one is the handle's while it lives.
+            Hold::Slot(slot) => Some(unsafe { slot.as_ref() }),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the region: front and capacity. `None` where the region is not known to the handle.
+    pub(crate) fn region(&self) -> Option<usize> {
+        match self.word.hold() {
+            Hold::Owned(owned) => {
+                let (start, size) = Owned::region(owned)?;
+                // SAFETY: this handle keeps it alive.
+                let alone = unsafe { owned.as_ref() }.is_unique();
+                let end = self.ptr.addr().get() + self.capacity;
+                (alone && end == start.addr().get() + size).then_some(size)
+            }
+            Hold::Nothing | Hold::Pool(_) => Some(0),
+            _ => self.slot().map(Slot::own_extent).filter(|extent| !extent.is_whole()).map(Extent::len),
+        }
+    }
+
+    /// Moves the filled bytes to the start of the region. The caller has seen that the front is at least as long as they.
+    pub(crate) fn slide_to_front(&mut self) {
+        let Some(front) = self.region().map(|region| region - self.capacity) else { return };
+        assert!(front >= self.len, "source and target would overlap");
+        // SAFETY: the region begins `front` bytes before `ptr` and is this handle's alone.
+        unsafe {
+            let start = self.ptr.sub(front);
+            start.copy_from_nonoverlapping(self.ptr, self.len);
+            self.ptr = start;
+        }
+        self.capacity += front;
+    }
+
+    /// Bytes of the allocation that this handle descends from, which it may share with others that were split from it.
+    pub(crate) fn root_len(&self) -> Option<usize> {
+        self.slot().map(Slot::root).filter(|root| !root.is_whole()).map(Extent::len)
+    }
+
+    /// Whether the handle was split from, or off, a larger allocation.
+    pub(crate) fn is_part(&self) -> bool {
+        self.slot().is_some_and(|slot| slot.root() != slot.own_extent())
+    }
+
+    /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it and
+    /// this thread owns the slab. The start stays where it is.
+    pub(crate) fn reclaim_root(&mut self) -> bool {
+        let Hold::Slot(slot_ptr) = self.word.hold() else { return false };
+        let Some(header) = self.word.header() else { return false };
+        // SAFETY: slots and headers are type-stable.
+        let (slot, header) = unsafe { (slot_ptr.as_ref(), header.as_ref()) };
+        let (extent, root) = (slot.own_extent(), slot.root());
+        if extent.is_whole() || header.owner() != thread::id() {
+            return false;
+        }
+        // What was given back to the cursor may be handed out again at any time.
+        let end = root.end().min(header.cursor()).max(extent.end());
+        let start = root.offset().min(extent.offset());
+        let whole = Extent::new(start, end - start);
+        if !snapshot::is_free_but_for(slot_ptr, whole) {
+            return false;
+        }
+        self.capacity += end - extent.end();
+        slot.set_root(whole);
+        slot.set_extent(whole);
+        true
+    }
+
+    /// Makes the region longer by `more` bytes where it lies, if it is the last one cut from a slab this thread owns.
+    pub(crate) fn extend_in_place(&mut self, more: usize) -> bool {
+        let (Some(slot), Some(header)) = (self.slot(), self.word.header()) else { return false };
+        // SAFETY: headers are type-stable.
+        let header = unsafe { header.as_ref() };
+        let extent = slot.own_extent();
+        let last = header.owner() == thread::id() && !extent.is_whole() && extent.end() == header.cursor();
+        if !last || slot.root().end() != extent.end() || more > header.size() - header.cursor() {
+            return false;
+        }
+        header.set_cursor(extent.end() + more);
+        slot.set_root(Extent::new(slot.root().offset(), slot.root().len() + more));
+        slot.set_extent(Extent::new(extent.offset(), extent.len() + more));
+        self.capacity += more;
+        true
+    }
+
+    /// Cuts off everything from `at` on, at most the capacity.
+    #[inline]
+    pub(crate) fn split_off(&mut self, at: usize, label: Label) -> Unique {
+        assert!(at <= self.capacity);
+        // SAFETY: in bounds, or one past the end.
+        let middle = unsafe { self.ptr.add(at) };
+        if at == self.capacity {
+            return Unique::empty_at(middle, self.word.pool_id());
+        }
+        if at == 0 {
+            let rest = Unique::empty_at(self.ptr, self.word.pool_id());
+            return core::mem::replace(self, rest);
+        }
+        let capacity = self.capacity - at;
+        let word = self.word.another(|slot| {
+            let extent = slot.own_extent();
+            let extent = extent.part(front(extent, self.capacity) + at, capacity);
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+        });
+        if let Some(slot) = self.slot() {
+            let extent = slot.own_extent();
+            slot.set_extent(extent.part(0, front(extent, self.capacity) + at));
+        }
+        let len = self.len.saturating_sub(at);
+        self.len = self.len.min(at);
+        self.capacity = at;
+        Unique { ptr: middle, len, capacity, word }
+    }
+
+    /// Cuts off the first `at` bytes, at most all filled ones. The front goes with them.
+    #[inline]
+    pub(crate) fn split_to(&mut self, at: usize, label: Label) -> Unique {
+        assert!(at <= self.len);
+        // SAFETY: in bounds, or one past the end.
+        let middle = unsafe { self.ptr.add(at) };
+        if at == 0 {
+            return Unique::empty_at(self.ptr, self.word.pool_id());
+        }
+        if at == self.capacity {
+            let rest = Unique::empty_at(middle, self.word.pool_id());
+            return core::mem::replace(self, rest);
+        }
+        let capacity = self.capacity - at;
+        let word = self.word.another(|slot| {
+            let extent = slot.own_extent();
+            let extent = extent.part(0, front(extent, self.capacity) + at);
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+        });
+        // After the other side is listed: no byte is without a slot for a moment.
+        if let Some(slot) = self.slot() {
+            let extent = slot.own_extent();
+            slot.set_extent(extent.part(front(extent, self.capacity) + at, capacity));
+        }
+        let head = Unique { ptr: self.ptr, len: at, capacity: at, word };
+        self.ptr = middle;
+        self.len -= at;
+        self.capacity = capacity;
+        head
+    }
+
+    /// Takes `other` in, if it follows directly on the filled bytes and was split from the same allocation.
+    pub(crate) fn try_unsplit(&mut self, other: Unique) -> Result<Option<Idle>, Unique> {
+        if other.capacity == 0 {
+            return Ok(other.release());
+        }
+        let adjacent = self.len == self.capacity && self.ptr.addr().get() + self.len == other.ptr.addr().get();
+        let (Some(mine), Some(theirs)) = (self.slot(), other.slot()) else { return Err(other) };
+        let (extent, behind) = (mine.own_extent(), theirs.own_extent());
+        let same_slab = self.word.header() == other.word.header();
+        if !adjacent || !same_slab || extent.is_whole() || extent.end() != behind.offset() || mine.root() != theirs.root() {
+            return Err(other);
+        }
+        let union = Extent::new(extent.offset(), extent.len() + behind.len());
+        mine.set_extent(union);
+        self.len += other.len;
+        self.capacity += other.capacity;
+        Ok(other.release())
+    }
+
+    /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
+    /// thread.
+    #[inline]
+    pub(crate) fn freeze(self) -> (Shared, Option<Idle>) {
+        if self.len == 0 {
+            return (Shared::empty(), self.release());
+        }
+        if let Hold::Slot(slot_ptr) = self.word.hold() {
+            // SAFETY: slots are type-stable, and this one is the handle's.
+            let slot = unsafe { slot_ptr.as_ref() };
+            let extent = slot.own_extent();
+            slot.set_mark(slot.mark().shared());
+            if extent.len() != self.len && !extent.is_whole() {
+                slot.set_extent(extent.part(front(extent, self.capacity), self.len));
+                if self.len < self.capacity {
+                    give_back(slot_ptr, extent.end(), self.capacity - self.len);
+                }
+            }
+        }
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to.
+        (unsafe { Shared::from_parts(this.ptr, this.len, this.word) }, None)
+    }
+
+    /// As [`Shared::retained_size`].
+    pub(crate) fn retained_size(&self) -> usize {
+        shared::retained_size(self.word)
+    }
+
+    /// The id of the pool it came from and grows in. 0 if there is none.
+    pub(crate) fn pool_id(&self) -> usize {
+        self.word.pool_id()
+    }
+
+    /// The pool it came from, while that lives.
+    pub(crate) fn home(&self) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
+        shared::home(self.word)
+    }
+
+    pub(crate) fn tag(&self) -> u32 {
+        shared::tag(self.word)
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: u32) {
+        if let Some(slot) = self.slot() {
+            slot.set_mark(slot.mark().with_tag(tag));
+        }
+    }
+
+    /// Gives the handle up. Returns the slab to whoever emptied it.
+    #[inline]
+    pub(crate) fn release(self) -> Option<Idle> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the handle is consumed.
+        unsafe { this.word.release() }
+    }
+}
+
+/// Bytes before the start of a handle whose region is `extent` and whose capacity is `capacity`.
+#[inline]
+fn front(extent: Extent, capacity: usize) -> usize {
+    if extent.is_whole() { 0 } else { extent.len() - capacity }
+}
+
+/// Moves the owner's cursor back by the `unused` bytes that end at `end`, if nothing was cut since.
+#[inline]
+fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
+    // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
+    let header: &Header = unsafe { &*Segment::of(slot).as_ref().header() };
+    if header.owner() == thread::id() && header.cursor() == end {
+        header.set_cursor(end - unused);
+    }
+}

@@ -1,0 +1,147 @@
+//! The third word of a handle: what, if anything, keeps its bytes alive.
+
+use super::header::{Entry, Header};
+use super::owned::Owned;
+use super::segment::Segment;
+use super::slab::Idle;
+use super::slot::Slot;
+use core::ptr::{self, NonNull};
+
+/// A tagged pointer. The three low bits tell what it points to; what it points to is at least eight-aligned.
+#[derive(Clone, Copy)]
+pub(crate) struct Word(*mut ());
+
+const TAG: usize = 7;
+const SLOT: usize = 0;
+const OWNED: usize = 1;
+const UNTRACKED: usize = 2;
+const POOL: usize = 3;
+
+/// What keeps a handle's bytes alive.
+#[derive(Clone, Copy)]
+pub(super) enum Hold {
+    /// Nothing has to: static memory, or no bytes at all.
+    Nothing,
+    /// A slab, through a slot that lists the handle.
+    Slot(NonNull<Slot>),
+    /// A slab, through a reference that is not listed.
+    Untracked(NonNull<Header>),
+    /// Memory outside every slab.
+    Owned(NonNull<Owned>),
+    /// Nothing, but it remembers the pool with this id: an empty buffer that will grow there.
+    Pool(usize),
+}
+
+impl Word {
+    pub(super) const NOTHING: Word = Word(ptr::null_mut());
+
+    pub(super) fn slot(slot: NonNull<Slot>) -> Word {
+        Word(slot.as_ptr().cast())
+    }
+
+    pub(super) fn owned(owned: NonNull<Owned>) -> Word {
+        Word(owned.as_ptr().map_addr(|address| address | OWNED).cast())
+    }
+
+    pub(super) fn untracked(header: NonNull<Header>) -> Word {
+        Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
+    }
+
+    /// For an empty buffer of the pool with this id.
+    pub(super) fn pool(id: usize) -> Word {
+        Word(ptr::without_provenance_mut(id << 3 | POOL))
+    }
+
+    /// Through its slot if it has one.
+    #[inline]
+    pub(super) fn tracked(slot: Option<NonNull<Slot>>, header: NonNull<Header>) -> Word {
+        match slot {
+            Some(slot) => Word::slot(slot),
+            None => Word::untracked(header),
+        }
+    }
+
+    #[inline]
+    pub(super) fn hold(self) -> Hold {
+        let address = self.0.addr();
+        let untagged = self.0.map_addr(|address| address & !TAG);
+        let Some(target) = NonNull::new(untagged) else {
+            return if address & TAG == POOL { Hold::Pool(0) } else { Hold::Nothing };
+        };
+        match address & TAG {
+            SLOT => Hold::Slot(target.cast()),
+            OWNED => Hold::Owned(target.cast()),
+            UNTRACKED => Hold::Untracked(target.cast()),
+            _ => Hold::Pool(address >> 3),
+        }
+    }
+
+    /// The slab's header, if a slab is held.
+    #[inline]
+    pub(super) fn header(self) -> Option<NonNull<Header>> {
+        match self.hold() {
+            Hold::Slot(slot) => {
+                // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
+                NonNull::new(unsafe { Segment::of(slot).as_ref() }.header())
+            }
+            Hold::Untracked(header) => Some(header),
+            _ => None,
+        }
+    }
+
+    /// The id of the pool the slab belongs to, or that the empty buffer remembers. 0 if there is none.
+    pub(super) fn pool_id(self) -> usize {
+        match self.hold() {
+            Hold::Pool(id) => id,
+            _ => self.header().map_or(0, |header| {
+                // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
+                unsafe { (*header.as_ref().fixed.ledger).id() }
+            }),
+        }
+    }
+
+    /// Gives up what is held. Returns the slab to whoever emptied it.
+    ///
+    /// # Safety
+    ///
+    /// The caller's handle holds it and does not use it afterwards.
+    #[inline]
+    pub(super) unsafe fn release(self) -> Option<Idle> {
+        match self.hold() {
+            Hold::Slot(slot) => Header::delist(slot),
+            Hold::Nothing | Hold::Pool(_) => None,
+            Hold::Untracked(header) => Header::drop_untracked(header),
+            Hold::Owned(owned) => {
+                // SAFETY: the caller's promise.
+                unsafe { Owned::release(owned) };
+                None
+            }
+        }
+    }
+
+    /// One more handle on the same memory, whose slot says `entry`.
+    ///
+    /// For a slab the entry is completed by `complete` from the slot of this handle.
+    #[inline]
+    pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+        match self.hold() {
+            Hold::Slot(slot) => {
+                // SAFETY: slots are type-stable.
+                let entry = complete(unsafe { slot.as_ref() });
+                // SAFETY: segments are type-stable, and a live handle's segment names its slab.
+                let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
+                Word::tracked(Header::enlist(header, &entry), header)
+            }
+            Hold::Untracked(header) => {
+                Header::enlist_untracked(header);
+                self
+            }
+            Hold::Owned(owned) => {
+                // SAFETY: the caller's handle keeps it alive.
+                unsafe { owned.as_ref() }.retain();
+                self
+            }
+            Hold::Nothing | Hold::Pool(_) => self,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Who the current thread is, as far as slabs care.
+//!
+//! A thread's id comes from a global counter and is never handed out twice: the address of a thread-local would be
+//! reused by the next thread, which would then believe that it owns the dead thread's slabs.
+
+use super::thread_local;
+use core::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::Mutex as StdMutex;
+
+/// No thread: the owner of a detached slab or of a segment that nobody allocates from.
+pub(crate) const NOBODY: u32 = 0;
+/// A thread whose identity is gone because its thread-locals are being destroyed. It owns nothing and never will.
+pub(crate) const GONE: u32 = u32::MAX;
+
+/// Last segment used on some slab that this thread does not own, keyed by the slab's unique id.
+#[derive(Clone, Copy)]
+pub(crate) struct Hint {
+    pub(crate) uid: u64,
+    pub(crate) segment: *mut (),
+}
+
+/// Slabs of other threads that one thread remembers its segment of. Direct mapped by unique id.
+pub(crate) const HINTS: usize = 8;
+
+struct Identity {
+    id: Cell<u32>,
+    hints: [Cell<Hint>; HINTS],
+}
+
+const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mut() });
+
+#[cfg(not(bufslab_loom))]
+thread_local! {
+    // No destructor: it may be read while other thread-locals are being destroyed.
+    static IDENTITY: Identity = const { Identity { id: Cell::new(NOBODY), hints: [NO_HINT; HINTS] } };
+}
+#[cfg(bufslab_loom)]
+thread_local! {
+    static IDENTITY: Identity = Identity { id: Cell::new(NOBODY), hints: [NO_HINT; HINTS] };
+}
+
+/// Ids of threads that have one and still live.
+static ALIVE: StdMutex<BTreeSet<u32>> = StdMutex::new(BTreeSet::new());
+
+/// This thread's id, [`GONE`] when it is dying.
+#[inline]
+pub(crate) fn id() -> u32 {
+    IDENTITY.with(|me| {
+        let id = me.id.get();
+        if id != NOBODY { id } else { first_id(&me.id) }
+    })
+}
+
+/// What this thread remembered about the slab with this unique id, if it did not remember another since.
+#[inline]
+pub(crate) fn hint(uid: u64) -> Option<*mut ()> {
+    IDENTITY.with(|me| {
+        let hint = me.hints[uid as usize % HINTS].get();
+        (hint.uid == uid).then_some(hint.segment)
+    })
+}
+
+/// Remembers `segment` for the slab with this unique id.
+pub(crate) fn remember(uid: u64, segment: *mut ()) {
+    IDENTITY.with(|me| me.hints[uid as usize % HINTS].set(Hint { uid, segment }));
+}
+
+/// Whether the thread with this id may still run code that uses the id.
+pub(crate) fn is_alive(id: u32) -> bool {
+    alive().contains(&id)
+}
+
+fn alive() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
+    // A panic cannot happen while the set is half changed; the poison says nothing.
+    ALIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(not(bufslab_loom))]
+#[cold]
+fn first_id(cell: &Cell<u32>) -> u32 {
+    use super::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+
+    struct Leave(u32);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            IDENTITY.with(|me| me.id.set(GONE));
+            alive().remove(&self.0);
+        }
+    }
+    thread_local! {
+        static LEAVE: Cell<Option<Leave>> = const { Cell::new(None) };
+    }
+
+    // Relaxed: only uniqueness matters. At four billion threads the counter stays at GONE and further threads own
+    // nothing, which is slow and correct.
+    let id = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n != GONE).then(|| n + 1)).unwrap_or(GONE);
+    if id == GONE {
+        return GONE;
+    }
+    alive().insert(id);
+    if LEAVE.try_with(|leave| leave.set(Some(Leave(id)))).is_err() {
+        // First use from within the destruction of the thread.
+        alive().remove(&id);
+        cell.set(GONE);
+        return GONE;
+    }
+    cell.set(id);
+    id
+}
+
+#[cfg(bufslab_loom)]
+fn first_id(cell: &Cell<u32>) -> u32 {
+    // Not a modelled atomic: which number a thread gets is of no consequence, only that it is its own.
+    static NEXT: StdMutex<u32> = StdMutex::new(1);
+    let mut next = NEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let id = *next;
+    *next = if id + 1 == GONE { 1 } else { id + 1 };
+    alive().insert(id);
+    cell.set(id);
+    id
+}
+
+/// Model only: the thread with this id counts as dead from here on.
+#[cfg(bufslab_loom)]
+pub(crate) fn leave() {
+    IDENTITY.with(|me| {
+        alive().remove(&me.id.get());
+        me.id.set(GONE);
+    });
+}
