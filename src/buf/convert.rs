@@ -114,9 +114,13 @@ impl From<SlabBytes> for SlabBytesMut {
     }
 }
 
+/// As for `SlabBytes`: without a copy if `foreign` is the only handle on a vector, which the buffer then goes on with.
 impl From<bytes::Bytes> for SlabBytesMut {
     #[track_caller]
     fn from(foreign: bytes::Bytes) -> SlabBytesMut {
-        SlabBytesMut::from(SlabBytes::from(foreign))
+        match foreign.try_into_mut() {
+            Ok(alone) => SlabBytesMut::from(SlabBytes::from_vec(alone.into())),
+            Err(shared) => SlabBytesMut::from(&shared[..]),
+        }
     }
 }

@@ -15,19 +15,15 @@ const SHARED: u32 = thread::GONE - 1;
 const LOOKS: usize = 2;
 
 impl Segment {
-    #[inline]
-    pub(super) fn pop_for_owner(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+    /// A slot off the list of the segment the owner is at. Only for the owner.
+    #[inline(always)]
+    pub(super) fn pop_for_owner(header: &Header) -> Option<NonNull<Slot>> {
         // Relaxed: only the owner touches it.
-        if let Some(segment) = NonNull::new(header.own.segment.load(Ordering::Relaxed)) {
-            if let Some(slot) = Segment::pop(segment) {
-                return Some(slot);
-            }
-        }
-        Segment::pop_for_owner_slow(header, this, me)
+        Segment::pop(NonNull::new(header.own.segment.load(Ordering::Relaxed))?)
     }
 
-    #[cold]
-    fn pop_for_owner_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+    /// A slot from another of the owner's segments, or from a new one. Only for the owner.
+    pub(super) fn pop_for_owner_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
         if let Some(slot) = NonNull::new(header.own.segment.load(Ordering::Relaxed)).and_then(Segment::sweep_and_pop) {
             return Some(slot);
         }

@@ -356,29 +356,48 @@ impl Header {
 
     /// Makes a reference and its slot, from a handle that the caller holds or as the owner. `None` for the slot means that
     /// the slab is untracked, or that the ledger may not grow: the reference counts all the same.
-    #[inline]
-    pub(super) fn enlist(this: NonNull<Header>, entry: &Entry) -> Option<NonNull<Slot>> {
+    #[inline(always)]
+    pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
         // SAFETY: the caller holds a reference, or owns the slab.
+        let header = unsafe { this.as_ref() };
+        let level = header.level();
+        if level != Level::Off && thread::is(header.owner()) {
+            if let Some(slot) = Segment::pop_for_owner(header) {
+                header.join_as_owner();
+                header.publish(slot, entry, level, 0);
+                return Some(slot);
+            }
+        }
+        Header::enlist_slow(this, entry)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enlist_slow(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
+        // SAFETY: as in `enlist`.
         let header = unsafe { this.as_ref() };
         let me = thread::id();
         let owns = header.owner() == me;
         let level = header.level();
         let slot = match level {
             Level::Off => None,
-            _ if owns => Segment::pop_for_owner(header, this, me),
+            _ if owns => Segment::pop_for_owner_slow(header, this, me),
             _ => Segment::pop_for_guest(header, this, me),
         };
-        if planted(Plant::PublishBeforeRef) && !owns {
-            header.publish(slot, entry, level, clock::last());
-            header.join();
-            return slot;
-        }
+        let publish = |tick| {
+            if let Some(slot) = slot {
+                header.publish(slot, entry, level, tick);
+            }
+        };
         if owns {
             header.join_as_owner();
-            header.publish(slot, entry, level, 0);
+            publish(0);
+        } else if planted(Plant::PublishBeforeRef) {
+            publish(clock::last());
+            header.join();
         } else {
             header.join();
-            header.publish(slot, entry, level, clock::last());
+            publish(clock::last());
         }
         slot
     }
@@ -387,48 +406,52 @@ impl Header {
     pub(super) fn enlist_untracked(this: NonNull<Header>) {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
-        if header.owner() == thread::id() { header.join_as_owner() } else { header.join() }
+        if thread::is(header.owner()) { header.join_as_owner() } else { header.join() }
     }
 
     #[inline]
-    pub(super) fn publish(&self, slot: Option<NonNull<Slot>>, entry: &Entry, level: Level, tick: u32) {
-        let Some(slot) = slot else { return };
-        let site = (level >= Level::Sites).then_some(entry.site);
+    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, level: Level, tick: u32) {
+        let site = if level >= Level::Sites { Some(entry.site) } else { None };
         // SAFETY: slots are type-stable, and this one was taken for the caller.
         unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
     }
 
     /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
-    #[inline]
+    #[inline(always)]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
         let segment = Segment::of(slot);
-        // SAFETY: slots and segments are type-stable.
-        let (slot, segment) = unsafe { (slot.as_ref(), segment.as_ref()) };
-        let this = segment.header();
-        // SAFETY: a live handle's segment names its slab.
-        let this = unsafe { NonNull::new_unchecked(this) };
-        // SAFETY: headers are type-stable.
-        let header = unsafe { this.as_ref() };
-        let me = thread::id();
-        if header.owner() == me {
-            segment.clear(slot, me);
+        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
+        let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
+        // SAFETY: slots, segments and headers are type-stable.
+        let (slot_ref, segment, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
+        let owner = header.owner();
+        if thread::is(owner) {
+            segment.clear(slot_ref, owner);
             header.leave_as_owner();
-            None
-        } else if planted(Plant::RefBeforeSlot) {
+            return None;
+        }
+        Header::delist_as_guest(slot, this)
+    }
+
+    #[inline(never)]
+    fn delist_as_guest(slot: NonNull<Slot>, this: NonNull<Header>) -> Option<Idle> {
+        let me = thread::id();
+        // SAFETY: slots and segments are type-stable.
+        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
+        if planted(Plant::RefBeforeSlot) {
             let idle = Header::leave(this);
             segment.clear(slot, me);
-            idle
-        } else {
-            segment.clear(slot, me);
-            Header::leave(this)
+            return idle;
         }
+        segment.clear(slot, me);
+        Header::leave(this)
     }
 
     /// Drops a reference that has no slot.
     pub(super) fn drop_untracked(this: NonNull<Header>) -> Option<Idle> {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
-        if header.owner() == thread::id() {
+        if thread::is(header.owner()) {
             header.leave_as_owner();
             None
         } else {

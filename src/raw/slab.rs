@@ -103,7 +103,9 @@ impl Idle {
             Level::Off => None,
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
         };
-        header.publish(slot, &entry, level, 0);
+        if let Some(slot) = slot {
+            header.publish(slot, entry, level, 0);
+        }
         // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
         unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
     }
@@ -162,12 +164,12 @@ impl Attached {
     pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {
         let header = self.header();
         let cursor = header.cursor();
-        if n == 0 || n > header.size() - cursor || header.owner() != thread::id() {
+        if n == 0 || n > header.size() - cursor || !thread::is(header.owner()) {
             return None;
         }
         let extent = Extent::new(cursor, n);
         let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
-        let slot = Header::enlist(self.header, &entry);
+        let slot = Header::enlist(self.header, entry);
         header.set_cursor(cursor + n);
         // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
         // empty: the cursor only moves back over bytes that their unique holder gave back.

@@ -196,7 +196,7 @@ pub(super) fn is_free_but_for(mine: NonNull<Slot>, range: Extent) -> bool {
     // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
     let header = unsafe { &*Segment::of(mine).as_ref().header() };
     let owner = header.owner();
-    let attached = owner == thread::id();
+    let attached = thread::is(owner);
     if !attached && owner != thread::NOBODY {
         return false;
     }
@@ -219,6 +219,6 @@ pub(super) fn is_only_reference(header: NonNull<Header>) -> bool {
     // SAFETY: the caller's handle holds the slab.
     let header = unsafe { header.as_ref() };
     let owner = header.owner();
-    let attached = owner == thread::id();
+    let attached = thread::is(owner);
     (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
 }

@@ -174,7 +174,7 @@ impl Unique {
         // SAFETY: slots and headers are type-stable.
         let (slot, header) = unsafe { (slot_ptr.as_ref(), header.as_ref()) };
         let (extent, root) = (slot.own_extent(), slot.root());
-        if extent.is_whole() || header.owner() != thread::id() {
+        if extent.is_whole() || !thread::is(header.owner()) {
             return false;
         }
         // What was given back to the cursor may be handed out again at any time.
@@ -196,7 +196,7 @@ impl Unique {
         // SAFETY: headers are type-stable.
         let header = unsafe { header.as_ref() };
         let extent = slot.own_extent();
-        let last = header.owner() == thread::id() && !extent.is_whole() && extent.end() == header.cursor();
+        let last = thread::is(header.owner()) && !extent.is_whole() && extent.end() == header.cursor();
         if !last || slot.root().end() != extent.end() || more > header.size() - header.cursor() {
             return false;
         }
@@ -355,7 +355,7 @@ fn front(extent: Extent, capacity: usize) -> usize {
 fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
     // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
     let header: &Header = unsafe { &*Segment::of(slot).as_ref().header() };
-    if header.owner() == thread::id() && header.cursor() == end {
+    if thread::is(header.owner()) && header.cursor() == end {
         header.set_cursor(end - unused);
     }
 }

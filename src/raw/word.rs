@@ -61,15 +61,18 @@ impl Word {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold(self) -> Hold {
         let address = self.0.addr();
+        // The common case first, with one test.
+        if address & TAG == SLOT {
+            return NonNull::new(self.0).map_or(Hold::Nothing, |slot| Hold::Slot(slot.cast()));
+        }
         let untagged = self.0.map_addr(|address| address & !TAG);
         let Some(target) = NonNull::new(untagged) else {
             return if address & TAG == POOL { Hold::Pool(0) } else { Hold::Nothing };
         };
         match address & TAG {
-            SLOT => Hold::Slot(target.cast()),
             OWNED => Hold::Owned(target.cast()),
             UNTRACKED => Hold::Untracked(target.cast()),
             _ => Hold::Pool(address >> 3),
@@ -130,7 +133,7 @@ impl Word {
                 let entry = complete(unsafe { slot.as_ref() });
                 // SAFETY: segments are type-stable, and a live handle's segment names its slab.
                 let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
-                Word::tracked(Header::enlist(header, &entry), header)
+                Word::tracked(Header::enlist(header, entry), header)
             }
             Hold::Untracked(header) => {
                 Header::enlist_untracked(header);

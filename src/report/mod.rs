@@ -1,4 +1,6 @@
 //! stub
 /// Report.
 pub struct PinReport;
-pub(crate) fn of_pool(_: &crate::SlabPool) -> PinReport { PinReport }
+pub(crate) fn of_pool(_: &crate::SlabPool) -> PinReport {
+    PinReport
+}
