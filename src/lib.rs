@@ -6,6 +6,7 @@ mod error;
 mod policy;
 mod pool;
 mod report;
+mod retain;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
 mod raw;
 mod sync;

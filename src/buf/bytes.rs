@@ -35,11 +35,11 @@ pub struct SlabBytes {
 
 impl SlabBytes {
     #[inline]
-    pub(super) fn from_raw(raw: Shared) -> SlabBytes {
+    pub(crate) fn from_raw(raw: Shared) -> SlabBytes {
         SlabBytes { raw }
     }
 
-    pub(super) fn raw(&self) -> &Shared {
+    pub(crate) fn raw(&self) -> &Shared {
         &self.raw
     }
 
@@ -265,7 +265,7 @@ impl SlabBytes {
 }
 
 #[cold]
-pub(super) fn out_of_memory(len: usize) -> ! {
+pub(crate) fn out_of_memory(len: usize) -> ! {
     let layout = core::alloc::Layout::array::<u8>(len).unwrap_or(core::alloc::Layout::new::<u8>());
     std::alloc::handle_alloc_error(layout)
 }

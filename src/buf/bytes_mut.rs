@@ -38,7 +38,7 @@ impl SlabBytesMut {
     }
 
     #[inline]
-    pub(super) fn raw(&self) -> &Unique {
+    pub(crate) fn raw(&self) -> &Unique {
         &self.raw
     }
 

@@ -1,18 +1,20 @@
 //! Floor 5: what a user holds.
 
+mod alloc;
 mod bytes;
 mod bytes_mut;
 mod collect;
 mod compare;
 mod convert;
+mod export;
 mod format;
 mod grow;
-mod letting_go;
 mod range;
 #[cfg(feature = "serde")]
 mod serde_impl;
 
 pub use bytes::SlabBytes;
+pub(crate) use bytes::out_of_memory;
 pub use bytes_mut::SlabBytesMut;
 
 use crate::raw::Idle;

@@ -13,7 +13,6 @@ use crate::track::Tag;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 use ::core::fmt;
-use ::core::panic::Location;
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 use std::sync::{Arc, OnceLock};
 
@@ -83,38 +82,6 @@ impl SlabPool {
         SlabPool::builder().apply_env()?.build()
     }
 
-    /// An empty buffer with room for exactly `n` bytes, cut from this thread's slab. A request larger than the slab size
-    /// gets a slab of its own, tracked alike. `n = 0` takes no memory until something is written.
-    ///
-    /// # Panics
-    ///
-    /// If there is no memory; [`try_alloc`](SlabPool::try_alloc) returns that as an error.
-    ///
-    /// ```
-    /// let pool = bufslab::SlabPool::new();
-    /// assert_eq!(pool.alloc(1500).capacity(), 1500);
-    /// ```
-    #[must_use]
-    #[inline]
-    #[track_caller]
-    pub fn alloc(&self, n: usize) -> crate::SlabBytesMut {
-        match self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }) {
-            Ok(raw) => crate::SlabBytesMut::from_raw(raw),
-            Err(error) => no_memory(&error),
-        }
-    }
-
-    /// As [`alloc`](SlabPool::alloc).
-    ///
-    /// # Errors
-    ///
-    /// Tells the request and the limit that stood in the way. The pool works on, and nothing is lost.
-    #[inline]
-    #[track_caller]
-    pub fn try_alloc(&self, n: usize) -> Result<crate::SlabBytesMut, AllocError> {
-        self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }).map(crate::SlabBytesMut::from_raw)
-    }
-
     #[inline]
     pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         match local::alloc(self.0.id, n, label) {
@@ -167,27 +134,6 @@ impl SlabPool {
     #[must_use]
     pub fn stats(&self) -> PoolStats {
         self.0.stats()
-    }
-
-    /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
-    ///
-    /// ```
-    /// let pool = bufslab::SlabPool::builder().slab_size(4096).build()?;
-    /// let kept: Vec<_> = (0..3).map(|_| {
-    ///     let mut read = pool.alloc(4096);
-    ///     read.extend_from_slice(&[0; 4096]);
-    ///     read.freeze().slice(..20).tag("req.head")
-    /// }).collect();
-    /// let report = pool.report();
-    /// assert_eq!(report.totals.pinned_bytes, 3 * 4096);
-    /// assert_eq!(report.totals.live_bytes, 3 * 20);
-    /// println!("{report}");
-    /// # drop(kept);
-    /// # Ok::<(), bufslab::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn report(&self) -> crate::PinReport {
-        crate::report::of_pool(self)
     }
 
     pub(crate) fn core(&self) -> &Core {

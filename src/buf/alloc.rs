@@ -1,0 +1,41 @@
+//! Buffers from a pool.
+
+use super::SlabBytesMut;
+use crate::error::AllocError;
+use crate::pool::{SlabPool, no_memory};
+use crate::raw::Label;
+use core::panic::Location;
+
+impl SlabPool {
+    /// An empty buffer with room for exactly `n` bytes, cut from this thread's slab. A request larger than the slab size
+    /// gets a slab of its own, tracked alike. `n = 0` takes no memory until something is written.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory; [`try_alloc`](SlabPool::try_alloc) returns that as an error.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// assert_eq!(pool.alloc(1500).capacity(), 1500);
+    /// ```
+    #[must_use]
+    #[inline]
+    #[track_caller]
+    pub fn alloc(&self, n: usize) -> SlabBytesMut {
+        match self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }) {
+            Ok(raw) => SlabBytesMut::from_raw(raw),
+            Err(error) => no_memory(&error),
+        }
+    }
+
+    /// As [`alloc`](SlabPool::alloc).
+    ///
+    /// # Errors
+    ///
+    /// Tells the request and the limit that stood in the way. The pool works on, and nothing is lost.
+    #[inline]
+    #[track_caller]
+    pub fn try_alloc(&self, n: usize) -> Result<SlabBytesMut, AllocError> {
+        self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }).map(SlabBytesMut::from_raw)
+    }
+}
