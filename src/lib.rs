@@ -1,14 +1,93 @@
-//! bufslab
+//! A slab allocator for network buffers that can say, at any moment and for almost no cost, **which slices keep each slab
+//! alive**, and can let the slab go again.
+//!
+//! # The trap
+//!
+//! A server reads into big slabs, because allocating for each read is slow, and hands out small refcounted slices. One
+//! 20-byte slice that somebody keeps (a header value, the first packet behind an upgrade request, a cache key) keeps its
+//! whole slab. Node 0.8 read TLS into slabs of 10 MiB, Socket.IO kept one small `head` for each WebSocket, and memory grew by
+//! 2.2 MB/s until the process died; either load alone was flat. The same trap is open wherever read buffers are shared.
+//!
+//! This crate keeps the slab, because it is fast, and makes its pins visible and removable:
+//!
+//! ```
+//! use bufslab::{BufMut, SlabPool};
+//!
+//! let pool = SlabPool::builder().slab_size(1 << 20).build()?;
+//! let mut read = pool.alloc(1 << 20); // one read from a socket
+//! read.put_bytes(b'.', 1 << 20);
+//! let request = read.freeze();
+//! let head = request.slice(..20).tag("req.head"); // 20 bytes that somebody keeps
+//! drop(request);
+//!
+//! let report = pool.report(); // who keeps what alive
+//! assert_eq!((report.totals.live_bytes, report.totals.pinned_bytes), (20, 1 << 20));
+//!
+//! let head = head.retain(); // "I will keep this": copied, because 20 bytes are not worth 1 MiB
+//! assert_eq!(pool.stats().pinned_bytes, 0);
+//! # drop(head);
+//! # Ok::<(), bufslab::BuildError>(())
+//! ```
+//!
+//! # Nouns
+//!
+//! | noun | meaning |
+//! |---|---|
+//! | **pool** | [`SlabPool`]: hands out buffers, owns slabs, answers questions about them. A cheap clone. |
+//! | **slab** | one contiguous piece of memory, by default 64 KiB, from which slices are cut by moving a cursor. |
+//! | **slice** | a range of one slab that one handle holds: [`SlabBytesMut`] (unique, writable) or [`SlabBytes`] (shared, read-only). |
+//! | **pin** | a live slice keeps its slab from being used again: it *pins* the slab. |
+//! | **site** | the source location where a handle was made. |
+//! | **tag** | a name the program gives: [`tag("req.head")`](SlabBytes::tag). |
+//! | **live bytes** | bytes of a slab that at least one live slice covers, overlaps counted once. |
+//! | **pinned bytes** | bytes of all slabs that some slice keeps alive. **Waste** is pinned − live. |
+//! | **reclaimable** | bytes that would be freed if a given set of slices were compacted. |
+//! | **detached** | a slice that owns an exact-size copy and pins no slab. |
+//! | **compact** | turn a slice into a detached one, by copying: [`compact`](SlabBytes::compact). |
+//! | **retain** | "I will keep this for long": compact if the [policy](RetainPolicy) says so. |
+//!
+//! # Moving over from `bytes`
+//!
+//! [`SlabBytes`] and [`SlabBytesMut`] have every method and trait of `bytes::Bytes` and `bytes::BytesMut`, so that a server
+//! moves over by changing a `use` line:
+//!
+//! ```
+//! use bufslab::{BufMut, SlabBytes as Bytes, SlabBytesMut as BytesMut};
+//!
+//! let mut buffer = BytesMut::with_capacity(1024);
+//! buffer.put(&b"hello world"[..]);
+//! let hello: Bytes = buffer.split_to(5).freeze();
+//! assert_eq!(hello, "hello");
+//! ```
+//!
+//! All differences are in one table, [`docs::differences`]; the tests of `bytes` itself run against these types.
+//!
+//! # What it costs
+//!
+//! On the thread that owns a slab, allocating, freezing, cloning, slicing, splitting and dropping use no atomic
+//! read-modify-write and allocate nothing, with every slice tracked; anywhere else, and on slabs that their owner has left,
+//! a clone or a drop is one. What this crate does not do, and where it is the wrong choice, is in [`docs::limitations`].
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod buf;
 mod config;
+pub mod docs;
 mod error;
+#[cfg(bufslab_loom)]
+#[doc(hidden)]
+pub mod model;
 mod policy;
 mod pool;
-mod report;
-mod retain;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
 mod raw;
+pub mod report;
+mod retain;
 mod sync;
 mod track;
 
@@ -21,9 +100,3 @@ pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SliceKind, SlabSource};
 pub use report::PinReport;
 pub use track::Tag;
-
-/// Docs
-pub mod docs {
-    /// d
-    pub mod differences {}
-}

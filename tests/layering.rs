@@ -116,7 +116,11 @@ fn imports_go_down_only() {
             for name in imports(line) {
                 let target = homes.get(&name).unwrap_or(&name);
                 if floor(target).is_some_and(|there| there > here) {
-                    wrong.push(format!("{}:{number}: floor {here} names {name}: {}", source.path.display(), line.trim()));
+                    wrong.push(format!(
+                        "{}:{number}: floor {here} names {name}: {}",
+                        source.path.display(),
+                        line.trim()
+                    ));
                 }
             }
         }

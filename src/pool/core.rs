@@ -129,8 +129,10 @@ impl Core {
             if error.is_too_large() {
                 return Err(error);
             }
-            // Another thread may return a slab between two of these; each turn frees at least one.
-            while let Some(idle) = self.depot.lock().pop() {
+            // Another thread may return a slab between two of these; each turn frees at least one. The lock is not held
+            // while memory goes back to the source, which is the user's code.
+            loop {
+                let Some(idle) = self.depot.lock().pop() else { break };
                 self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
                 drop(idle);
                 if let Ok(slab) = self.ledger.slab(size) {

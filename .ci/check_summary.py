@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Checks what `upgrade_leak` wrote: the schema, and the shape of the published curves."""
+
+import csv
+import json
+import pathlib
+import sys
+
+MB = 1e6
+FIELDS = {
+    "scenario", "mode", "slab_size", "virtual_seconds", "connections", "uploads", "bytes_uploaded", "samples",
+    "pinned_slope_bytes_per_s", "uploads_per_s",
+}
+SAMPLE = {"t", "pinned_bytes", "live_bytes", "rss_bytes"}
+
+
+def main() -> None:
+    out = pathlib.Path(sys.argv[1])
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["schema"] == 1, summary["schema"]
+    runs = {(run["scenario"], run["mode"], run["slab_size"]): run for run in summary["runs"]}
+    for key, run in runs.items():
+        assert FIELDS <= run.keys(), f"{key}: missing {FIELDS - run.keys()}"
+        assert all(SAMPLE <= sample.keys() for sample in run["samples"]), key
+        assert len(run["samples"]) >= 100, f"{key}: {len(run['samples'])} samples"
+        assert run["uploads_per_s"] > 0, key
+    big, small = 10 * 1024 * 1024, 100 * 1024
+
+    def slope(scenario: str, mode: str, size: int) -> float:
+        return runs[scenario, mode, size]["pinned_slope_bytes_per_s"]
+
+    hold = slope("both", "hold", big)
+    print("slope of pinned bytes, both/hold at 10 MiB: %.2f MB/s" % (hold / MB))
+    assert 0.8 * 2.2 * MB <= hold <= 1.2 * 2.2 * MB, f"the published curve grows by 2.2 MB/s, this one by {hold / MB:.2f}"
+    for scenario, mode, size in [
+        ("uploads", "hold", big), ("websockets", "hold", big), ("both", "retain", big), ("both", "release", big),
+        ("both", "retain", small),
+    ]:
+        flat = slope(scenario, mode, size)
+        print(f"slope of pinned bytes, {scenario}/{mode} at {size}: {flat / MB:.4f} MB/s")
+        limit = 0.01 if mode != "hold" else 0.05
+        assert abs(flat) < limit * hold, f"{scenario}/{mode} at {size} is not flat: {flat}"
+    assert ("both", "hold", small) in runs, "the remedy that was never measured is missing"
+    report = json.loads((out / "report.json").read_text())
+    assert report["schema"] == "bufslab.pin_report", report["schema"]
+    assert "req.head" in (out / "report.txt").read_text()
+    assert (out / "memory.svg").read_text().lstrip().startswith(("<svg", "<?xml"))
+    with (out / "memory.csv").open() as table:
+        assert len(list(csv.reader(table))) > 100
+    print("summary holds")
+
+
+main()

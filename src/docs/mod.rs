@@ -1,0 +1,13 @@
+//! Chapters that are documentation only.
+
+/// Every difference to `bytes`, each with its reason.
+#[doc = include_str!("differences.md")]
+pub mod differences {}
+
+/// What this crate does not do, and when not to use it.
+#[doc = include_str!("limitations.md")]
+pub mod limitations {}
+
+/// The schema of a report as JSON.
+#[doc = include_str!("report_json.md")]
+pub mod report_json {}
