@@ -369,8 +369,8 @@ unsafe impl BufMut for SlabBytesMut {
         if !src.has_remaining() {
             return;
         }
-        if self.capacity() == 0 {
-            // Nothing to grow: take over what `src` already holds, if nobody else does.
+        if self.capacity() == 0 && self.raw.pool_id() == 0 {
+            // Of no pool and with nothing to grow: take over what `src` already holds, if nobody else does.
             let whole = src.copy_to_bytes(src.remaining());
             drop(src);
             return self.unsplit(whole.into());

@@ -71,6 +71,9 @@ impl Shared {
     /// A handle on memory that somebody else counts.
     pub(crate) fn from_foreign(bytes: Bytes) -> Shared {
         let len = bytes.len();
+        if len == 0 {
+            return Shared::empty();
+        }
         let (owned, ptr) = Owned::from_foreign(bytes);
         Shared { ptr, len, word: Word::owned(owned) }
     }

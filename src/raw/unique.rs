@@ -40,11 +40,14 @@ impl Unique {
 
     /// No bytes and no room, of the pool with this id.
     pub(crate) fn empty(pool_id: usize) -> Unique {
-        Unique { ptr: NonNull::dangling(), len: 0, capacity: 0, word: Word::pool(pool_id) }
+        Unique { ptr: NonNull::dangling(), len: 0, capacity: 0, word: Word::pool(pool_id, 0) }
     }
 
-    fn empty_at(ptr: NonNull<u8>, pool_id: usize) -> Unique {
-        Unique { ptr, ..Unique::empty(pool_id) }
+    /// No bytes and no room, at `ptr`: what is left of this one when all its room is split off. It holds nothing, but
+    /// remembers the pool and the size, so that a buffer that is filled to the last byte again and again keeps its size.
+    fn empty_at(&self, ptr: NonNull<u8>) -> Unique {
+        let size = self.root_len().or_else(|| self.region()).unwrap_or(self.capacity);
+        Unique { ptr, len: 0, capacity: 0, word: Word::pool(self.word.pool_id(), size) }
     }
 
     #[inline]
@@ -158,12 +161,15 @@ impl Unique {
 
     /// Bytes of the allocation that this handle descends from, which it may share with others that were split from it.
     pub(crate) fn root_len(&self) -> Option<usize> {
+        if let size @ 1.. = self.word.remembered() {
+            return Some(size);
+        }
         self.slot().map(Slot::root).filter(|root| !root.is_whole()).map(Extent::len)
     }
 
     /// Whether the handle was split from, or off, a larger allocation.
     pub(crate) fn is_part(&self) -> bool {
-        self.slot().is_some_and(|slot| slot.root() != slot.own_extent())
+        self.word.remembered() > 0 || self.slot().is_some_and(|slot| slot.root() != slot.own_extent())
     }
 
     /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it and
@@ -214,10 +220,10 @@ impl Unique {
         // SAFETY: in bounds, or one past the end.
         let middle = unsafe { self.ptr.add(at) };
         if at == self.capacity {
-            return Unique::empty_at(middle, self.word.pool_id());
+            return self.empty_at(middle);
         }
         if at == 0 {
-            let rest = Unique::empty_at(self.ptr, self.word.pool_id());
+            let rest = self.empty_at(self.ptr);
             return core::mem::replace(self, rest);
         }
         let capacity = self.capacity - at;
@@ -243,10 +249,10 @@ impl Unique {
         // SAFETY: in bounds, or one past the end.
         let middle = unsafe { self.ptr.add(at) };
         if at == 0 {
-            return Unique::empty_at(self.ptr, self.word.pool_id());
+            return self.empty_at(self.ptr);
         }
         if at == self.capacity {
-            let rest = Unique::empty_at(middle, self.word.pool_id());
+            let rest = self.empty_at(middle);
             return core::mem::replace(self, rest);
         }
         let capacity = self.capacity - at;

@@ -28,7 +28,8 @@ pub(super) enum Hold {
     Untracked(NonNull<Header>),
     /// Memory outside every slab.
     Owned(NonNull<Owned>),
-    /// Nothing, but it remembers the pool with this id: an empty buffer that will grow there.
+    /// Nothing, but it remembers the pool with this id: an empty buffer that will grow there, to at least the size it had
+    /// once (see [`Word::remembered`]).
     Pool(usize),
 }
 
@@ -47,9 +48,21 @@ impl Word {
         Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
     }
 
-    /// For an empty buffer of the pool with this id.
-    pub(super) fn pool(id: usize) -> Word {
-        Word(ptr::without_provenance_mut(id << 3 | POOL))
+    /// For an empty buffer of the pool with this id, which was once `size` bytes long.
+    pub(super) fn pool(id: usize, size: usize) -> Word {
+        let class = match (size >> 10).min(64) {
+            0 => 0,
+            kib => kib.ilog2() as usize + 1,
+        };
+        Word(ptr::without_provenance_mut(id << 6 | class << 3 | POOL))
+    }
+
+    /// The size that an empty buffer once had, rounded down to a power of two from 1 to 64 KiB, or nothing.
+    pub(super) fn remembered(self) -> usize {
+        match self.0.addr() >> 3 & 7 {
+            class @ 1.. if self.0.addr() & TAG == POOL => 512 << class,
+            _ => 0,
+        }
     }
 
     /// Through its slot if it has one.
@@ -75,7 +88,7 @@ impl Word {
         match address & TAG {
             OWNED => Hold::Owned(target.cast()),
             UNTRACKED => Hold::Untracked(target.cast()),
-            _ => Hold::Pool(address >> 3),
+            _ => Hold::Pool(address >> 6),
         }
     }
 

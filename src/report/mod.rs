@@ -1,8 +1,34 @@
-//! stub
-/// Report.
-pub struct PinReport;
+//! Floor 6: what pins what, in words and figures.
+//!
+//! | file | part |
+//! |---|---|
+//! | `model` | the report as plain public values, with the meaning of each figure |
+//! | `build` | from raw views of slabs to a report |
+//! | `blame` | groups by tag and site, their shares, and what compacting them frees |
+//! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
+//! | `json` | the report for programs |
 
-impl crate::pool::SlabPool {
+mod blame;
+mod build;
+mod json;
+mod model;
+mod names;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod units;
+
+use std::time::SystemTime;
+
+use model::ReportMeta;
+
+use crate::pool::SlabPool;
+use crate::sync::clock;
+
+pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+
+impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
     ///
     /// ```
@@ -15,12 +41,28 @@ impl crate::pool::SlabPool {
     /// let report = pool.report();
     /// assert_eq!(report.totals.pinned_bytes, 3 * 4096);
     /// assert_eq!(report.totals.live_bytes, 3 * 20);
+    /// assert_eq!(report.blame_of_tag("req.head").map(|blame| blame.exclusive_bytes), Some(3 * 4096));
     /// println!("{report}");
     /// # drop(kept);
     /// # Ok::<(), bufslab::BuildError>(())
     /// ```
     #[must_use]
     pub fn report(&self) -> PinReport {
-        PinReport
+        // The clock first: what is made after this reading has age 0.
+        let now_tick = clock::read();
+        let taken_at = SystemTime::now();
+        let stats = self.stats();
+        let meta = ReportMeta {
+            pool: self.name().to_owned(),
+            slab_size: stats.slab_size,
+            level: self.tracking(),
+            retain_policy: self.retain_policy(),
+            taken_at,
+            now_tick,
+            memory_bytes: stats.memory_bytes,
+            idle_bytes: stats.idle_bytes,
+            ledger_bytes: stats.ledger_bytes,
+        };
+        PinReport::build(meta, self.core().ledger().views())
     }
 }

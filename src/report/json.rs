@@ -1,0 +1,285 @@
+//! The report for programs: JSON, written as it is read, described in `docs/report_json.md`.
+
+use core::fmt::{self, Write};
+use core::panic::Location;
+use core::time::Duration;
+use std::io;
+use std::time::UNIX_EPOCH;
+
+use super::model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
+use crate::raw::SliceKind;
+
+impl PinReport {
+    /// The whole report as JSON: every slab, every slice, sizes in bytes, times in milliseconds.
+    ///
+    /// The form is versioned ([`SCHEMA_VERSION`](PinReport::SCHEMA_VERSION)) and its keys have a fixed order. It needs
+    /// no feature and no serialisation library. It is one JSON value, broken into lines so that two reports can be
+    /// compared by eye or `diff`: each slab and each group has a line of its own.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = String::new();
+        // A `String` never refuses.
+        let _ = document(self, &mut text);
+        text
+    }
+
+    /// Writes what [`to_json`](PinReport::to_json) returns, piece by piece, so that a large report is never in memory
+    /// twice.
+    ///
+    /// The pieces are small: give it a [`BufWriter`](io::BufWriter) if `out` is a file or a socket.
+    ///
+    /// # Errors
+    /// The first error of `out`, after which nothing more is written.
+    pub fn write_json(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        let mut adapter = Adapter { out, error: None };
+        let written = document(self, &mut adapter);
+        match adapter.error {
+            Some(error) => Err(error),
+            None => written.map_err(io::Error::other),
+        }
+    }
+}
+
+/// `fmt::Write` over `io::Write`; remembers the error that `fmt::Error` cannot carry.
+struct Adapter<'a, W: ?Sized> {
+    out: &'a mut W,
+    error: Option<io::Error>,
+}
+
+impl<W: io::Write + ?Sized> fmt::Write for Adapter<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.out.write_all(text.as_bytes()).map_err(|error| {
+            self.error = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
+    out.write_str("{")?;
+    member(out, "\n", "schema", Value::Text("bufslab.pin_report"))?;
+    member(out, ",\n", "version", u64::from(PinReport::SCHEMA_VERSION))?;
+    pool(report, out)?;
+    member(out, ",\n", "taken_unix_ms", report.taken_at.duration_since(UNIX_EPOCH).map_or(0, millis))?;
+    member(out, ",\n", "uptime_ms", millis(report.uptime))?;
+    totals(report, out)?;
+    list(out, "advice", &report.advice, advice)?;
+    match &report.advice_together {
+        Some(together) => {
+            out.write_str(",\n\"advice_together\":")?;
+            advice(together, out)?;
+        }
+        None => out.write_str(",\n\"advice_together\":null")?,
+    }
+    list(out, "by_tag", &report.by_tag, blame)?;
+    list(out, "by_site", &report.by_site, blame)?;
+    list(out, "slabs", &report.slabs, slab)?;
+    out.write_str("\n}\n")
+}
+
+fn pool(report: &PinReport, out: &mut impl Write) -> fmt::Result {
+    out.write_str(",\n\"pool\":{")?;
+    member(out, "", "name", Value::Text(&report.pool))?;
+    member(out, ",", "slab_size", report.slab_size)?;
+    member(out, ",", "level", Value::Text(report.level.as_str()))?;
+    out.write_str(",\"retain_policy\":{")?;
+    member(out, "", "copybreak", report.retain_policy.copybreak())?;
+    member(out, ",", "ratio", report.retain_policy.ratio())?;
+    out.write_str("}}")
+}
+
+fn totals(report: &PinReport, out: &mut impl Write) -> fmt::Result {
+    let t = &report.totals;
+    out.write_str(",\n\"totals\":{")?;
+    member(out, "", "slabs", t.slabs)?;
+    member(out, ",", "slices", t.slices)?;
+    member(out, ",", "exported", t.exported)?;
+    member(out, ",", "untracked", t.untracked)?;
+    member(out, ",", "in_motion", t.in_motion)?;
+    member(out, ",", "clipped", t.clipped)?;
+    member(out, ",", "pinned_bytes", t.pinned_bytes)?;
+    member(out, ",", "live_bytes", t.live_bytes)?;
+    member(out, ",", "waste_bytes", t.waste_bytes)?;
+    member(out, ",", "reclaimable_bytes", t.reclaimable_bytes)?;
+    member(out, ",", "attached_bytes", t.attached_bytes)?;
+    member(out, ",", "unlisted_bytes", t.unlisted_bytes)?;
+    member(out, ",", "writable_bytes", t.writable_bytes)?;
+    member(out, ",", "memory_bytes", t.memory_bytes)?;
+    member(out, ",", "idle_bytes", t.idle_bytes)?;
+    member(out, ",", "ledger_bytes", t.ledger_bytes)?;
+    out.write_str("}")
+}
+
+fn advice<W: Write>(advice: &Advice, out: &mut W) -> fmt::Result {
+    out.write_str("{")?;
+    holder(&advice.holder, out)?;
+    member(out, ",", "slices", advice.slices)?;
+    member(out, ",", "slices_in_group", advice.slices_in_group)?;
+    member(out, ",", "exported", advice.exported)?;
+    member(out, ",", "copied_bytes", advice.copied_bytes)?;
+    member(out, ",", "freed_slabs", advice.freed_slabs)?;
+    member(out, ",", "freed_bytes", advice.freed_bytes)?;
+    out.write_str("}")
+}
+
+fn blame<W: Write>(blame: &Blame, out: &mut W) -> fmt::Result {
+    out.write_str("{")?;
+    holder(&blame.holder, out)?;
+    member(out, ",", "slices", blame.slices)?;
+    member(out, ",", "live_bytes", blame.live_bytes)?;
+    member(out, ",", "slabs", blame.slabs)?;
+    member(out, ",", "exclusive_bytes", blame.exclusive_bytes)?;
+    member(out, ",", "shared_bytes", blame.shared_bytes)?;
+    member(out, ",", "amortised_bytes", blame.amortised_bytes)?;
+    out.write_str("}")
+}
+
+fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
+    let kind = match holder {
+        Holder::Tag(_) => "tag",
+        Holder::Site(_) => "site",
+        Holder::Untagged => "untagged",
+        Holder::NoSite => "no_site",
+        Holder::Untracked => "untracked",
+        Holder::InMotion => "in_motion",
+        Holder::Everyone => "everyone",
+    };
+    out.write_str("\"holder\":{")?;
+    member(out, "", "kind", Value::Text(kind))?;
+    match holder {
+        Holder::Tag(tag) => member(out, ",", "tag", Value::Text(tag.name()))?,
+        Holder::Site(at) => site(Some(at), out)?,
+        _ => {}
+    }
+    out.write_str("}")
+}
+
+fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
+    out.write_str("{")?;
+    member(out, "", "id", slab.id)?;
+    member(out, ",", "generation", slab.generation)?;
+    member(out, ",", "size", slab.size)?;
+    member(out, ",", "attached", Value::Flag(slab.attached))?;
+    member(out, ",", "level", Value::Text(slab.level.as_str()))?;
+    member(out, ",", "handles", slab.handles)?;
+    member(out, ",", "untracked", slab.untracked)?;
+    member(out, ",", "in_motion", slab.in_motion)?;
+    member(out, ",", "live_bytes", slab.live_bytes)?;
+    member(out, ",", "waste_bytes", slab.waste_bytes)?;
+    age(slab.age, out)?;
+    out.write_str(",\"slices\":[")?;
+    let mut comma = "";
+    for each in &slab.slices {
+        out.write_str(comma)?;
+        comma = ",";
+        slice(each, out)?;
+    }
+    out.write_str("]}")
+}
+
+fn slice(slice: &PinnedSlice, out: &mut impl Write) -> fmt::Result {
+    let kind = match slice.kind {
+        SliceKind::Mut => "mut",
+        SliceKind::Shared => "shared",
+        SliceKind::Exported => "exported",
+    };
+    out.write_str("{")?;
+    member(out, "", "offset", slice.offset)?;
+    member(out, ",", "len", slice.len)?;
+    member(out, ",", "kind", Value::Text(kind))?;
+    member(out, ",", "tag", slice.tag.map_or(Value::Null, |tag| Value::Text(tag.name())))?;
+    site(slice.site, out)?;
+    member(out, ",", "thread", u64::from(slice.thread))?;
+    age(slice.age, out)?;
+    out.write_str("}")
+}
+
+fn site(site: Option<&Location<'_>>, out: &mut impl Write) -> fmt::Result {
+    let Some(site) = site else {
+        return member(out, ",", "site", Value::Null);
+    };
+    out.write_str(",\"site\":{")?;
+    member(out, "", "file", Value::Text(site.file()))?;
+    member(out, ",", "line", u64::from(site.line()))?;
+    member(out, ",", "column", u64::from(site.column()))?;
+    out.write_str("}")
+}
+
+fn age(age: Age, out: &mut impl Write) -> fmt::Result {
+    out.write_str(",\"age_ms\":{")?;
+    member(out, "", "min", millis(age.min()))?;
+    member(out, ",", "max", millis(age.max()))?;
+    out.write_str("}")
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a key of this schema may hold, besides objects and arrays.
+enum Value<'a> {
+    Null,
+    Flag(bool),
+    Number(u64),
+    Text(&'a str),
+}
+
+impl From<usize> for Value<'_> {
+    fn from(n: usize) -> Self {
+        Value::Number(n as u64)
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(n: u64) -> Self {
+        Value::Number(n)
+    }
+}
+
+fn member<'a>(out: &mut impl Write, before: &str, key: &str, value: impl Into<Value<'a>>) -> fmt::Result {
+    write!(out, "{before}\"{key}\":")?;
+    match value.into() {
+        Value::Null => out.write_str("null"),
+        Value::Flag(flag) => write!(out, "{flag}"),
+        Value::Number(n) => write!(out, "{n}"),
+        Value::Text(text) => string(text, out),
+    }
+}
+
+/// `key` with an array of which each element has a line of its own.
+fn list<T, W: Write>(out: &mut W, key: &str, items: &[T], item: fn(&T, &mut W) -> fmt::Result) -> fmt::Result {
+    write!(out, ",\n\"{key}\":[")?;
+    let mut comma = "\n";
+    for each in items {
+        out.write_str(comma)?;
+        comma = ",\n";
+        item(each, out)?;
+    }
+    out.write_str("]")
+}
+
+/// A string by the rules of RFC 8259. Beyond what those demand, every control character is escaped, and the two line
+/// separators that JavaScript once refused; nothing in a report moves the cursor of a terminal it is printed to.
+fn string(text: &str, out: &mut impl Write) -> fmt::Result {
+    out.write_char('"')?;
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        let special = c.is_control() || matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}');
+        if !special {
+            continue;
+        }
+        out.write_str(&text[plain..at])?;
+        plain = at + c.len_utf8();
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            // All of them lie below U+10000: one unit of UTF-16.
+            _ => write!(out, "\\u{:04x}", c as u32)?,
+        }
+    }
+    out.write_str(&text[plain..])?;
+    out.write_char('"')
+}
