@@ -51,7 +51,6 @@ impl SlabBytes {
     /// # Errors
     ///
     /// The slice as it was, with the reason, if there is no memory for the copy.
-    #[expect(clippy::result_large_err, reason = "the caller gets its slice back")]
     pub fn try_compact(self) -> Result<SlabBytes, (AllocError, SlabBytes)> {
         if self.is_compact() {
             return Ok(self);

@@ -82,7 +82,7 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         }
     };
     let installed = with_local(core.id, |local| {
-        let before = core::mem::replace(&mut local.current, None);
+        let before = local.current.take();
         let retired = core::mem::replace(&mut local.previous, before);
         let current = local.current.insert(attached);
         (current.alloc(n, label), retired)

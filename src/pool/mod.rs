@@ -46,7 +46,6 @@ impl SlabPool {
     }
 
     /// Starts from the default configuration.
-    #[must_use]
     pub fn builder() -> SlabPoolBuilder {
         SlabPoolBuilder::default()
     }

@@ -61,6 +61,8 @@ pub(super) struct Fixed {
     pub(super) attached_tick: AtomicU32,
     /// 0 while the slab is attached.
     pub(super) retired_tick: AtomicU32,
+    /// Handles on a tracked slab that got no slot, because the ledger might not grow.
+    unlisted: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
@@ -119,6 +121,7 @@ impl Header {
                 segments: AtomicPtr::new(ptr::null_mut()),
                 attached_tick: AtomicU32::new(0),
                 retired_tick: AtomicU32::new(0),
+                unlisted: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
                 keep: UnsafeCell::new(None),
@@ -337,6 +340,7 @@ impl Header {
     }
 
     /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive.
+    #[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "for exact snapshots"))]
     pub(super) fn pin(&self) -> Option<State> {
         loop {
             let state = self.state();
@@ -384,10 +388,9 @@ impl Header {
             _ if owns => Segment::pop_for_owner_slow(header, this, me),
             _ => Segment::pop_for_guest(header, this, me),
         };
-        let publish = |tick| {
-            if let Some(slot) = slot {
-                header.publish(slot, entry, level, tick);
-            }
+        let publish = |tick| match slot {
+            Some(slot) => header.publish(slot, entry, level, tick),
+            None => header.count_unlisted(1),
         };
         if owns {
             header.join_as_owner();
@@ -407,6 +410,23 @@ impl Header {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
         if thread::is(header.owner()) { header.join_as_owner() } else { header.join() }
+        header.count_unlisted(1);
+    }
+
+    /// Counts handles without a slot, up or down. A slab that is not tracked at all has no others, and is not counted.
+    pub(super) fn count_unlisted(&self, change: i32) {
+        if self.level() != Level::Off {
+            // Relaxed: for reports.
+            self.fixed.unlisted.fetch_add(change as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Handles that no slot lists, of the `handles` there are.
+    pub(super) fn unlisted(&self, handles: u64) -> u64 {
+        match self.level() {
+            Level::Off => handles,
+            _ => u64::from(self.fixed.unlisted.load(Ordering::Relaxed)).min(handles),
+        }
     }
 
     #[inline]
@@ -451,6 +471,7 @@ impl Header {
     pub(super) fn drop_untracked(this: NonNull<Header>) -> Option<Idle> {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
+        header.count_unlisted(-1);
         if thread::is(header.owner()) {
             header.leave_as_owner();
             None

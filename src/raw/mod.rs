@@ -37,6 +37,6 @@ pub(crate) use slab::{Attached, Idle, Label};
 pub use slot::SliceKind;
 #[cfg(bufslab_loom)]
 pub(crate) use snapshot::exact;
-pub(crate) use snapshot::{Pinned, SlabView, SlotView};
+pub(crate) use snapshot::{SlabView, SlotView};
 pub use source::{HeapSource, SlabSource};
 pub(crate) use unique::Unique;

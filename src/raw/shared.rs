@@ -276,11 +276,6 @@ impl Shared {
         self.word.header().is_some()
     }
 
-    /// The id of the pool whose slab this pins, or 0.
-    pub(crate) fn pool_id(&self) -> usize {
-        self.word.pool_id()
-    }
-
     /// The pool whose slab this pins, while it lives.
     pub(crate) fn home(&self) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
         home(self.word)

@@ -103,8 +103,9 @@ impl Idle {
             Level::Off => None,
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
         };
-        if let Some(slot) = slot {
-            header.publish(slot, entry, level, 0);
+        match slot {
+            Some(slot) => header.publish(slot, entry, level, 0),
+            None => header.count_unlisted(1),
         }
         // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
         unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
@@ -151,12 +152,6 @@ impl Attached {
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.header().size()
-    }
-
-    /// What was decided when the slab was attached.
-    #[inline]
-    pub(crate) fn level(&self) -> Level {
-        self.header().level()
     }
 
     /// Cuts the next `n` bytes, if that many are left.

@@ -26,7 +26,7 @@ pub(crate) struct SlabView {
     pub(crate) attached: bool,
     /// Live references.
     pub(crate) handles: u64,
-    /// References that have no slot, or not for this moment.
+    /// References that no slot lists. Those that are neither listed nor untracked are in motion.
     pub(crate) untracked: u64,
     pub(crate) level: Level,
     /// In ticks of 10 ms since the process started.
@@ -77,7 +77,7 @@ impl Header {
             let attached = self.owner() != thread::NOBODY;
             let refs = self.true_refs(state, attached) as i32;
             let size = self.size();
-            if self.generation() == generation && self.state() == state && refs >= 0 && refs < i32::MAX / 2 {
+            if self.generation() == generation && self.state() == state && (0..i32::MAX / 2).contains(&refs) {
                 return Some((size, refs as u64, attached)).filter(|_| size > 0);
             }
         }
@@ -109,8 +109,8 @@ impl Header {
                 generation,
                 size,
                 attached,
-                handles: handles.max(slots.len() as u64),
-                untracked: handles.saturating_sub(slots.len() as u64),
+                handles,
+                untracked: self.unlisted(handles),
                 level: self.level(),
                 attached_tick,
                 retired_tick: (retired != 0).then_some(retired),
@@ -164,7 +164,7 @@ impl Ledger {
 /// only, a drop between the reads goes unseen; without the second read, a clone that moved past the scan does. The loom
 /// models show both.
 // The allocator of ranges around a pin and the return of dead pages build on this; today only the models call it.
-#[cfg_attr(not(any(test, bufslab_loom)), allow(dead_code, reason = "the base of reuse around a pin"))]
+#[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "the base of reuse around a pin"))]
 pub(crate) fn exact(header: NonNull<Header>) -> (Option<Vec<Extent>>, Option<super::slab::Idle>) {
     // SAFETY: headers are type-stable.
     let header_ref = unsafe { header.as_ref() };

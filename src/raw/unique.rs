@@ -326,11 +326,6 @@ impl Unique {
         self.word.pool_id()
     }
 
-    /// The pool it came from, while that lives.
-    pub(crate) fn home(&self) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
-        shared::home(self.word)
-    }
-
     pub(crate) fn tag(&self) -> u32 {
         shared::tag(self.word)
     }

@@ -22,7 +22,7 @@ pub(crate) use crossbeam_utils::CachePadded;
 ///
 /// A shipped build has no such switch: [`planted`] is the constant `false` there and the branch is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "only the loom models plant bugs"))]
+#[cfg_attr(not(bufslab_loom), allow(dead_code, unreachable_pub, reason = "only the loom models plant bugs"))]
 pub enum Plant {
     /// The drop that empties a slab does not acquire what the other droppers released.
     LastDropRelaxed,

@@ -30,6 +30,7 @@ struct Identity {
     hints: [Cell<Hint>; HINTS],
 }
 
+#[expect(clippy::declare_interior_mutable_const, reason = "an initial value, copied into each thread")]
 const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mut() });
 
 #[cfg(not(bufslab_loom))]

@@ -164,7 +164,7 @@ fn names_are_bare_only_where_that_is_safe() {
         ("it's", "\"it's\""),
         ("say \"hi\"\n", "\"say \\\"hi\\\"\\n\""),
         ("grün", "\"grün\""),
-        ("some words that go on and on", "\"some words t… and on\""),
+        ("some words that go on and on", "\"some words t…nd on\""),
         ("connection.upgrade.head", "connection.up…e.head"),
         ("\u{1b}\u{1b}\u{1b}\u{1b}\u{1b}", "\"\\u{1b}\\u{1b}…\""),
     ] {
