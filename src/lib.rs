@@ -100,3 +100,7 @@ pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SliceKind, SlabSource};
 pub use report::PinReport;
 pub use track::Tag;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

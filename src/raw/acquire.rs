@@ -82,7 +82,8 @@ impl Segment {
             let segment_ref = unsafe { segment.as_ref() };
             next = segment_ref.next();
             let owner = segment_ref.owner();
-            let abandoned = owner == thread::NOBODY || (owner != SHARED && owner != me && !thread::is_alive(owner));
+            let abandoned = owner == thread::NOBODY
+                || (owner != SHARED && owner != me && (planted(Plant::AdoptsTheLiving) || !thread::is_alive(owner)));
             if owner != me && !abandoned {
                 continue;
             }
@@ -130,8 +131,9 @@ impl Header {
     fn push_segment(&self, segment: NonNull<Segment>) {
         // SAFETY: segments are type-stable.
         unsafe { segment.as_ref() }.set_next(self.fixed.segments.load(Ordering::Relaxed));
+        let release = if planted(Plant::SegmentListRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `first_segment`; publishes the segment's fields.
-        self.fixed.segments.store(segment.as_ptr(), Ordering::Release);
+        self.fixed.segments.store(segment.as_ptr(), release);
     }
 
     /// Every segment of the slab goes to its new owner, or to nobody. Only for who has the slab to itself.

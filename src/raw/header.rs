@@ -28,6 +28,10 @@ use std::sync::Arc;
 
 /// Added to `state.refs` while a thread owns the slab, so that no other thread can count it down to zero.
 pub(super) const BIAS: u32 = 1 << 30;
+/// The owner moves its tally into `state` when that has come this far from 0, in either direction. Else a slab that stays
+/// attached while the owner only clones and others only drop would run out of numbers. Small where the rare path is to be the
+/// common one.
+const SETTLE: i32 = if cfg!(bufslab_loom) { 3 } else { BIAS as i32 / 4 };
 /// One claim: a slot was taken by somebody else than the owner, or the slab changed hands.
 pub(super) const CLAIM: u64 = 1 << 32;
 
@@ -184,8 +188,9 @@ impl Header {
             return;
         }
         let generation = self.fixed.generation.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire in `generation`.
-        self.fixed.generation.store(generation + 1, Ordering::Release);
+        let release = if planted(Plant::GenerationRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `generation`; who sees the new one sees the old one's slots cleared.
+        self.fixed.generation.store(generation + 1, release);
     }
 
     #[inline]
@@ -211,7 +216,7 @@ impl Header {
 
     pub(super) fn state(&self) -> State {
         // Acquire: pairs with the Release of every reference given back; who sees a count sees what its droppers did.
-        State(self.state.load(Ordering::Acquire))
+        State(self.state.load(if planted(Plant::StateRelaxed) { Ordering::Relaxed } else { Ordering::Acquire }))
     }
 
     // ---- References.
@@ -219,9 +224,9 @@ impl Header {
     /// The owner makes a reference. No read-modify-write.
     #[inline]
     pub(super) fn join_as_owner(&self) {
-        let local = self.local();
-        if local as i32 >= BIAS as i32 / 2 {
-            too_many_references();
+        let mut local = self.local();
+        if local as i32 >= SETTLE {
+            local = self.settle();
         }
         self.set_local(local.wrapping_add(1));
     }
@@ -230,7 +235,27 @@ impl Header {
     #[inline]
     pub(super) fn leave_as_owner(&self) {
         self.fixed.witness.read();
-        self.set_local(self.local().wrapping_sub(1));
+        let mut local = self.local();
+        if local as i32 <= -SETTLE {
+            local = self.settle();
+        }
+        self.set_local(local.wrapping_sub(1));
+    }
+
+    /// Moves the owner's tally into the state. Returns what is left of it: nothing.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self) -> u32 {
+        let tally = if planted(Plant::SettleForgetsTally) { 0 } else { self.local() as i32 };
+        // Before the count: whoever sees the new count sees the new tally.
+        self.set_local(0);
+        // Release: pairs with the Acquire in `state`, as said. The refs stay above 0 on the way, so that nothing is borrowed
+        // from the claims.
+        let old = State(self.state.fetch_add(CLAIM.wrapping_add(i64::from(tally) as u64), Ordering::Release));
+        if old.refs().wrapping_add(tally as u32) >= BIAS + BIAS / 2 {
+            too_many_references();
+        }
+        0
     }
 
     /// Another thread, or anyone on a detached slab, makes a reference from one it holds. One read-modify-write.
@@ -299,7 +324,8 @@ impl Header {
         let claims = (u64::from(state.claims()) << 32).wrapping_add(CLAIM);
         // A plain store: with a count of zero nobody else writes the word. Release: pairs with the Acquire in `state`, so
         // that a snapshot that sees this word sees the owner.
-        self.state.store(claims | u64::from(BIAS), Ordering::Release);
+        let release = if planted(Plant::AttachRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        self.state.store(claims | u64::from(BIAS), release);
     }
 
     /// Gives up ownership: the surplus of references is refunded in one read-modify-write. Returns the slab if that
@@ -318,7 +344,8 @@ impl Header {
         // AcqRel: the Release publishes what the owner did to `keep`, to its slots and to the payload; the Acquire is for
         // the case that this empties the slab, and pairs with the Release of every `leave`.
         // The refs are at least `surplus`: what the owner made and others dropped was counted in both.
-        let old = State(header.state.fetch_add(CLAIM.wrapping_sub(surplus), Ordering::AcqRel));
+        let both = if planted(Plant::DetachRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
+        let old = State(header.state.fetch_add(CLAIM.wrapping_sub(surplus), both));
         if planted(Plant::RefundBeforeDisown) {
             header.set_owner(thread::NOBODY);
         }
@@ -350,7 +377,8 @@ impl Header {
             let pinned = State(state.0 + 1);
             // Acquire: pairs with the Release in `detach` and `leave`. The word holds the claims: it is still the same
             // detached slab if it is equal.
-            if self.state.compare_exchange(state.0, pinned.0, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            let acquire = if planted(Plant::StateRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
+            if self.state.compare_exchange(state.0, pinned.0, acquire, Ordering::Relaxed).is_ok() {
                 return Some(pinned);
             }
         }

@@ -5,7 +5,7 @@ use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
 use crate::error::AllocError;
-use crate::sync::{AtomicUsize, Mutex, Ordering, next_uid};
+use crate::sync::{AtomicUsize, Mutex, Ordering, Plant, next_uid, planted, thread};
 use core::any::Any;
 use core::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock, Weak};
@@ -169,6 +169,10 @@ impl Ledger {
             let segment_ref = unsafe { segment.as_ref() };
             next = segment_ref.next();
             segment_ref.sweep();
+            if !planted(Plant::SpareKeepsAllocator) {
+                // Or a thread that remembers the segment would go on taking slots from it.
+                segment_ref.set_owner(thread::NOBODY);
+            }
             let mut spare = self.spare_segments.lock();
             segment_ref.set_next(*spare);
             *spare = segment.as_ptr();

@@ -9,7 +9,7 @@
 
 use super::header::Header;
 use super::slot::{Extent, Slot};
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, Plant, planted, thread};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, Plant, Witness, planted, thread};
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
@@ -40,6 +40,8 @@ pub(crate) struct Segment {
     /// The one thread that takes slots from here.
     owner: AtomicU32,
     slots: [Slot; SLOTS],
+    /// Written once, when the segment is made: whoever walks to it has to see it made.
+    pub(super) made: Witness,
     /// First slot of the list. Far from `header` and `owner`, which other threads read when they drop.
     free: AtomicU32,
 }
@@ -57,6 +59,7 @@ impl Segment {
             next: AtomicPtr::new(ptr::null_mut()),
             owner: AtomicU32::new(thread::NOBODY),
             slots: core::array::from_fn(|i| Slot::new(if i + 1 < SLOTS { i as u64 + 1 } else { u64::from(NIL) })),
+            made: Witness::new(),
             free: AtomicU32::new(0),
         };
         // SAFETY: fresh memory of the right layout.
@@ -123,8 +126,9 @@ impl Segment {
         for slot in &self.slots {
             // Acquire, in `extent`: pairs with the Release of the thread that freed the slot; its last look at the slot
             // is over before the slot is used again.
-            let extent = slot.extent();
+            let extent = if planted(Plant::SweepRelaxed) { slot.own_extent() } else { slot.extent() };
             if extent == Extent::FREED || (planted(Plant::SweepAllocatesLive) && extent.is_live()) {
+                slot.witness.write();
                 slot.set_extent(Extent::DEAD);
                 self.push(slot);
                 found = true;
@@ -136,11 +140,12 @@ impl Segment {
     /// Clears a slot whose handle goes away, and leaves it where its next user will find it.
     #[inline]
     pub(super) fn clear(&self, slot: &Slot, me: u32) {
+        slot.witness.write();
         if self.owner() == me {
             slot.set_extent(Extent::DEAD);
             self.push(slot);
         } else {
-            slot.set_extent(Extent::FREED);
+            slot.free();
         }
     }
 

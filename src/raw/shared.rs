@@ -298,6 +298,15 @@ impl Shared {
         self.with_slot(|slot| slot.set_mark(f(slot.mark())));
     }
 
+    /// Model only: the slab's header, the slot's address, and the offset and length that the slot lists.
+    #[cfg(bufslab_loom)]
+    pub(crate) fn listed(&self) -> Option<(NonNull<super::Header>, usize, usize, usize)> {
+        let Hold::Slot(slot) = self.word.hold() else { return None };
+        // SAFETY: slots are type-stable.
+        let extent = unsafe { slot.as_ref() }.own_extent();
+        Some((self.word.header()?, slot.as_ptr().addr(), extent.offset(), extent.len()))
+    }
+
     /// Gives the handle up. Returns the slab to whoever emptied it.
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {

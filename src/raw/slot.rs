@@ -1,6 +1,6 @@
 //! Slots: one for each live handle. They are what makes a slice visible to a report.
 
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, Plant, Witness, planted};
 use core::panic::Location;
 use core::ptr;
 
@@ -148,6 +148,8 @@ pub(crate) struct Slot {
     mark: AtomicU32,
     /// When the handle was made, if that was after its slab was retired; 0 otherwise.
     tick: AtomicU32,
+    /// Written when the slot is taken and when it is given up: nobody else has it between.
+    pub(super) witness: Witness,
 }
 
 impl Slot {
@@ -158,6 +160,7 @@ impl Slot {
             site: AtomicPtr::new(ptr::null_mut()),
             mark: AtomicU32::new(0),
             tick: AtomicU32::new(0),
+            witness: Witness::new(),
         }
     }
 
@@ -175,12 +178,23 @@ impl Slot {
     #[inline]
     pub(super) fn publish(&self, extent: Extent, root: Extent, site: Option<&'static Location<'static>>, mark: Mark, tick: u32) {
         let site = site.map_or(ptr::null_mut(), |site| ptr::from_ref(site).cast_mut());
+        self.witness.write();
         // Relaxed: published by the extent below.
         self.root.store(root.0, Ordering::Relaxed);
         self.site.store(site, Ordering::Relaxed);
         self.mark.store(mark.0, Ordering::Relaxed);
         self.tick.store(tick, Ordering::Relaxed);
-        self.set_extent(extent);
+        let release = if planted(Plant::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: as in `set_extent`.
+        self.extent.store(extent.0, release);
+    }
+
+    /// Leaves the slot to the sweep of its segment's allocator.
+    #[inline]
+    pub(super) fn free(&self) {
+        let release = if planted(Plant::FreeRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `Segment::sweep`; this handle's use of the slot is over.
+        self.extent.store(Extent::FREED.0, release);
     }
 
     /// Relaxed for the handle itself, which wrote it last.

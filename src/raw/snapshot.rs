@@ -4,7 +4,7 @@
 //! in motion, which it counts as such. An *exact snapshot* says which bytes of a slab are live, and stays true: on a
 //! detached slab new handles only come from old ones and lie inside them, so what it shows dead stays dead.
 
-use super::header::Header;
+use super::header::{BIAS, Header};
 use super::ledger::Ledger;
 use super::segment::Segment;
 use super::slot::{Extent, SliceKind, Slot};
@@ -64,6 +64,7 @@ impl Header {
         core::iter::from_fn(move || {
             // SAFETY: segments are type-stable.
             let segment = unsafe { NonNull::new(next)?.as_ref() };
+            segment.made.read();
             next = segment.next();
             Some(segment)
         })
@@ -77,7 +78,10 @@ impl Header {
             let attached = self.owner() != thread::NOBODY;
             let refs = self.true_refs(state, attached) as i32;
             let size = self.size();
-            if self.generation() == generation && self.state() == state && (0..i32::MAX / 2).contains(&refs) {
+            // More than half the bias is a slab in the middle of being detached: it has no owner any more, and the surplus
+            // is not refunded yet.
+            let limit = if planted(Plant::SumsBelieveBias) { i32::MAX / 2 } else { BIAS as i32 / 2 };
+            if self.generation() == generation && self.state() == state && (0..limit).contains(&refs) {
                 return Some((size, refs as u64, attached)).filter(|_| size > 0);
             }
         }
@@ -211,7 +215,8 @@ pub(super) fn is_free_but_for(mine: NonNull<Slot>, range: Extent) -> bool {
             }
         }
     }
-    header.state() == before && header.true_refs(before, attached) == live
+    (planted(Plant::ExclusiveNoRecheck) || header.state() == before)
+        && (planted(Plant::ExclusiveUncounted) || header.true_refs(before, attached) == live)
 }
 
 /// Whether an untracked handle is the only one on its slab.

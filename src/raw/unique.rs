@@ -336,6 +336,15 @@ impl Unique {
         }
     }
 
+    /// Model only: writes, for a handle that is the only one on its slab.
+    #[cfg(bufslab_loom)]
+    pub(crate) fn overwrite(&mut self) {
+        if let Some(header) = self.word.header() {
+            // SAFETY: headers are type-stable.
+            unsafe { header.as_ref() }.fixed.witness.write();
+        }
+    }
+
     /// Gives the handle up. Returns the slab to whoever emptied it.
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {

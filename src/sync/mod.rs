@@ -16,6 +16,9 @@ pub(crate) use model::*;
 #[cfg(not(bufslab_loom))]
 pub(crate) use real::*;
 
+#[cfg(bufslab_loom)]
+pub use model::plant;
+
 pub(crate) use crossbeam_utils::CachePadded;
 
 /// Bugs that the loom models plant on purpose, to prove that a model would notice them.
@@ -24,12 +27,33 @@ pub(crate) use crossbeam_utils::CachePadded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(bufslab_loom), allow(dead_code, unreachable_pub, reason = "only the loom models plant bugs"))]
 pub enum Plant {
+    // ---- Orderings.
     /// The drop that empties a slab does not acquire what the other droppers released.
     LastDropRelaxed,
     /// A drop on another thread does not release its reads of the payload.
     RemoteDropRelaxed,
     /// The owner reuses a drained slab after a relaxed read of the state.
     DrainedRelaxed,
+    /// Detaching releases nothing: neither what the owner read nor what it left for whoever empties the slab.
+    DetachRelaxed,
+    /// Attaching publishes the count without what belongs to it.
+    AttachRelaxed,
+    /// A recycled slab's new generation is published without the end of the old one.
+    GenerationRelaxed,
+    /// Whoever looks at the count does not acquire what its droppers released.
+    StateRelaxed,
+    /// A slot's extent is published without the fields that belong to it.
+    PublishRelaxed,
+    /// A slot's fields are overwritten with nothing that tells a reader that the old extent is gone.
+    FieldsRelaxed,
+    /// A slot is freed without releasing it to its next user.
+    FreeRelaxed,
+    /// The allocator's sweep takes a freed slot without acquiring it.
+    SweepRelaxed,
+    /// A segment is added to a slab's list without being published.
+    SegmentListRelaxed,
+
+    // ---- Protocol.
     /// The owner refunds its surplus of references before it has said that it is no longer the owner.
     RefundBeforeDisown,
     /// The owner refunds the whole bias and forgets its own tally.
@@ -44,24 +68,28 @@ pub enum Plant {
     ShrinkBeforePublish,
     /// A clone on another thread publishes its slot before it takes its reference.
     PublishBeforeRef,
-    /// The owner's sweep reads freed slots without acquiring.
+    /// The allocator's sweep takes live slots as well.
     SweepAllocatesLive,
     /// Recycling does not bump the generation.
     RecycleKeepsGeneration,
     /// A clone on another thread takes its slot from the owner's segment.
     RemotePopsOwnersSlot,
+    /// A guest takes over the segment of a thread that still lives.
+    AdoptsTheLiving,
+    /// A segment goes back to the ledger with its allocator's name on it.
+    SpareKeepsAllocator,
+    /// The owner forgets its tally when it settles it.
+    SettleForgetsTally,
+    /// Whether a slice is exclusive is decided without counting the references.
+    ExclusiveUncounted,
+    /// Whether a slice is exclusive is decided without reading the state a second time.
+    ExclusiveNoRecheck,
+    /// A count that was caught in the middle of detaching is believed.
+    SumsBelieveBias,
 }
 
 #[cfg(not(bufslab_loom))]
 #[inline(always)]
 pub(crate) const fn planted(_: Plant) -> bool {
     false
-}
-
-/// A number that no other call of this process gets. Never 0.
-pub(crate) fn next_uid() -> u64 {
-    use core::sync::atomic::AtomicU64 as Counter;
-    static NEXT: Counter = Counter::new(1);
-    // Relaxed: only uniqueness matters. Not a modelled atomic: nothing depends on which number it is.
-    NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed)
 }

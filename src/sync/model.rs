@@ -38,14 +38,23 @@ impl Witness {
     }
 }
 
-/// The bug planted for the current model, if any. Set before `loom::model` starts, so it is the same in each execution.
-static PLANTED: std::sync::Mutex<Option<Plant>> = std::sync::Mutex::new(None);
+// Loom runs all threads of a model on the thread that started it, so what is the same in each execution may live in that
+// thread's own storage, and models may run beside each other.
+std::thread_local! {
+    static PLANTED: core::cell::Cell<Option<Plant>> = const { core::cell::Cell::new(None) };
+    static UIDS: core::cell::Cell<u64> = const { core::cell::Cell::new(1) };
+}
 
-/// Plants `bug` until the next call; `None` removes it.
+/// Plants `bug` in the models that this thread starts, until the next call; `None` removes it.
 pub fn plant(bug: Option<Plant>) {
-    *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bug;
+    PLANTED.set(bug);
 }
 
 pub(crate) fn planted(bug: Plant) -> bool {
-    *PLANTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(bug)
+    PLANTED.get() == Some(bug)
+}
+
+/// A number that no other call of this model gets. Never 0. Not a modelled atomic: nothing depends on which number it is.
+pub(crate) fn next_uid() -> u64 {
+    UIDS.replace(UIDS.get() + 1)
 }

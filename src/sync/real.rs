@@ -20,3 +20,10 @@ impl Witness {
     #[inline(always)]
     pub(crate) fn write(&self) {}
 }
+
+/// A number that no other call of this process gets. Never 0.
+pub(crate) fn next_uid() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // Relaxed: only uniqueness matters.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -44,6 +44,7 @@ thread_local! {
 }
 
 /// Ids of threads that have one and still live.
+#[cfg(not(bufslab_loom))]
 static ALIVE: StdMutex<BTreeSet<u32>> = StdMutex::new(BTreeSet::new());
 
 /// This thread's id, [`GONE`] when it is dying.
@@ -75,11 +76,25 @@ pub(crate) fn remember(uid: u64, segment: *mut ()) {
     IDENTITY.with(|me| me.hints[uid as usize % HINTS].set(Hint { uid, segment }));
 }
 
-/// Whether the thread with this id may still run code that uses the id.
+/// Whether the thread with this id may still run code that uses the id. What a thread did before it died is ordered before
+/// the answer "no".
+#[cfg(not(bufslab_loom))]
 pub(crate) fn is_alive(id: u32) -> bool {
     alive().contains(&id)
 }
 
+#[cfg(bufslab_loom)]
+loom::lazy_static! {
+    /// Model only: the dead instead of the living, so that being born orders nothing.
+    static ref DEAD: super::Mutex<BTreeSet<u32>> = super::Mutex::new(BTreeSet::new());
+}
+
+#[cfg(bufslab_loom)]
+pub(crate) fn is_alive(id: u32) -> bool {
+    !DEAD.lock().contains(&id)
+}
+
+#[cfg(not(bufslab_loom))]
 fn alive() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
     // A panic cannot happen while the set is half changed; the poison says nothing.
     ALIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -127,7 +142,6 @@ fn first_id(cell: &Cell<u32>) -> u32 {
     let mut next = NEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let id = *next;
     *next = id + 1;
-    alive().insert(id);
     cell.set(id);
     id
 }
@@ -135,8 +149,6 @@ fn first_id(cell: &Cell<u32>) -> u32 {
 /// Model only: the thread with this id counts as dead from here on.
 #[cfg(bufslab_loom)]
 pub(crate) fn leave() {
-    IDENTITY.with(|me| {
-        alive().remove(&me.id.get());
-        me.id.set(GONE);
-    });
+    let id = IDENTITY.with(|me| me.id.replace(GONE));
+    DEAD.lock().insert(id);
 }

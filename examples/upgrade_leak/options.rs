@@ -1,0 +1,101 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::plan::{Mode, Scenario, Selection};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Repeats the Node 0.8 upgrade leak over real TLS, and ends it with one call.
+
+usage: cargo run --release --example upgrade_leak -- [options]
+
+  --scenario NAME        uploads, websockets or both
+  --mode NAME            hold, retain or release: what happens to each request's head
+  --slab-size SIZE       in bytes, or with a unit: 10485760, 100KiB, 10MiB
+  --virtual-seconds N    length of each run in the published experiment's time (120)
+  --speed N              how many times faster than that experiment (20)
+  --out DIR              where the files go (target/upgrade_leak)
+  --help                 this text
+
+Without --scenario, --mode and --slab-size all seven runs are made, in about a minute. With some
+of them, the runs among the seven that match, or the one that was described if none does.
+The files: summary.json, memory.csv, memory.svg, report.txt, report.json.
+";
+
+/// What the command line said.
+#[derive(Debug)]
+pub struct Options {
+    pub selection: Selection,
+    pub virtual_seconds: u32,
+    pub speed: f64,
+    pub out: PathBuf,
+}
+
+impl Options {
+    /// Reads the arguments; `None` means that help was asked for.
+    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>> {
+        let mut options = Options {
+            selection: Selection::default(),
+            virtual_seconds: 120,
+            speed: 20.0,
+            out: PathBuf::from("target/upgrade_leak"),
+        };
+        while let Some(arg) = args.next() {
+            if arg == "--help" || arg == "-h" {
+                return Ok(None);
+            }
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (arg, None),
+            };
+            let mut value = || value.clone().or_else(|| args.next()).with_context(|| format!("{name} needs a value"));
+            match name.as_str() {
+                "--scenario" => {
+                    options.selection.scenario = Some(pick(&name, &value()?, &Scenario::ALL, Scenario::name)?);
+                }
+                "--mode" => {
+                    options.selection.mode = Some(pick(&name, &value()?, &Mode::ALL, Mode::name)?);
+                }
+                "--slab-size" => options.selection.slab_size = Some(size(&name, &value()?)?),
+                "--virtual-seconds" => options.virtual_seconds = seconds(&name, &value()?)?,
+                "--speed" => options.speed = speed(&name, &value()?)?,
+                "--out" => options.out = PathBuf::from(value()?),
+                _ => bail!("{name} is not an option; --help lists them"),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn pick<T: Copy>(option: &str, value: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T> {
+    all.iter().copied().find(|&item| name(item) == value).with_context(|| {
+        let names: Vec<&str> = all.iter().copied().map(name).collect();
+        format!("{option} {value}: must be one of {}", names.join(", "))
+    })
+}
+
+fn size(option: &str, value: &str) -> Result<usize> {
+    let (digits, unit) = match value {
+        _ if value.ends_with("KiB") => (value.trim_end_matches("KiB"), 1024),
+        _ if value.ends_with("MiB") => (value.trim_end_matches("MiB"), 1024 * 1024),
+        _ => (value, 1),
+    };
+    let number: usize =
+        digits.trim().parse().with_context(|| format!("{option} {value}: must be a size such as 102400 or 100KiB"))?;
+    number.checked_mul(unit).with_context(|| format!("{option} {value}: is too large"))
+}
+
+fn seconds(option: &str, value: &str) -> Result<u32> {
+    let number: u32 = value.parse().with_context(|| format!("{option} {value}: must be a whole number"))?;
+    ensure!((5..=3600).contains(&number), "{option} {value}: must be between 5 and 3600");
+    Ok(number)
+}
+
+fn speed(option: &str, value: &str) -> Result<f64> {
+    let number: f64 = value.parse().with_context(|| format!("{option} {value}: must be a number"))?;
+    ensure!((0.1..=1000.0).contains(&number), "{option} {value}: must be between 0.1 and 1000");
+    Ok(number)
+}

@@ -1,0 +1,146 @@
+//! The table, and the files.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::chart;
+use crate::measure::slope;
+use crate::plan::{Mode, Scenario, size_name};
+use crate::published::Published;
+use crate::run::Run;
+
+/// The table of all runs, with the published slopes below it.
+pub fn table(runs: &[Run], published: &Published) -> String {
+    let mut text = format!(
+        "{:<10} {:<7} {:>7} {:>7} {:>7} {:>8} {:>10} {:>6} {:>13} {:>9}\n",
+        "scenario", "mode", "slabs", "uploads", "sockets", "pinned", "growth", "live", "RSS", "uploads/s"
+    );
+    let _ = writeln!(
+        text,
+        "{:<10} {:<7} {:>7} {:>7} {:>7} {:>8} {:>10} {:>6} {:>13} {:>9}",
+        "", "", "", "", "", "at end", "of pinned", "at end", "first → last", "flat out"
+    );
+    for run in runs {
+        let _ = writeln!(text, "{}", row(run));
+    }
+    text.push('\n');
+    let both = slope(&published.both, published.length());
+    let uploads = slope(&published.uploads, published.length());
+    let sockets = slope(&published.websockets, published.length());
+    let _ = writeln!(
+        text,
+        "Node 0.8, published, growth of RSS: both {:.2} MB/s, uploads {:.2} MB/s, websockets {:.2} MB/s.",
+        both / 1e6,
+        uploads / 1e6,
+        sockets / 1e6
+    );
+    text.push_str(
+        "Seconds are the published experiment's, but in uploads/s: those are real seconds, with\n\
+         uploads sent back to back after the schedule has ended.\n",
+    );
+    text
+}
+
+fn row(run: &Run) -> String {
+    let (first, last) = ends(run);
+    let rss = match last.rss {
+        0 => "unknown".to_owned(),
+        rss => format!("{:.0} → {:.0} MB", first.rss as f64 / 1e6, rss as f64 / 1e6),
+    };
+    format!(
+        "{:<10} {:<7} {:>7} {:>7} {:>7} {:>8} {:>10} {:>6} {:>13} {:>9}",
+        run.case.scenario.name(),
+        run.case.mode.name(),
+        size_name(run.case.slab_size),
+        run.uploads,
+        run.connections,
+        format!("{:.1} MB", last.pool.pinned as f64 / 1e6),
+        format!("{:.3} MB/s", run.pinned_slope() / 1e6),
+        format!("{} B", last.pool.live),
+        rss,
+        format!("{:.0}", run.uploads_per_s),
+    )
+}
+
+fn ends(run: &Run) -> (crate::measure::Sample, crate::measure::Sample) {
+    let first = run.samples.first().copied().unwrap_or_default();
+    let last = run.samples.last().copied().unwrap_or_default();
+    (first, last)
+}
+
+/// The run whose report is shown and written: `both`/`hold` with the largest slabs, if it was made.
+pub fn culprit(runs: &[Run]) -> Option<&Run> {
+    let wanted = |run: &&Run| run.case.scenario == Scenario::Both && run.case.mode == Mode::Hold;
+    runs.iter().filter(wanted).max_by_key(|run| run.case.slab_size)
+}
+
+/// Writes all files into `out`.
+pub fn write_files(out: &Path, runs: &[Run], published: &Published) -> Result<()> {
+    let write = |name: &str, text: String| {
+        let path = out.join(name);
+        fs::write(&path, text).with_context(|| format!("--out: writing {}", path.display()))
+    };
+    write("summary.json", format!("{:#}\n", summary(runs)))?;
+    write("memory.csv", memory_csv(runs))?;
+    write("memory.svg", chart::svg(runs, published)?)?;
+    if let Some(run) = culprit(runs).or(runs.last()) {
+        write("report.txt", format!("{}:\n\n{:#}\n", run.case, run.report))?;
+        write("report.json", run.report.to_json())?;
+    }
+    Ok(())
+}
+
+/// Makes the directory, before an hour of work turns out to have no place to go.
+pub fn prepare(out: &Path) -> Result<()> {
+    fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))
+}
+
+fn summary(runs: &[Run]) -> Value {
+    json!({ "schema": 1, "runs": runs.iter().map(run_summary).collect::<Vec<_>>() })
+}
+
+fn run_summary(run: &Run) -> Value {
+    let sample = |s: &crate::measure::Sample| {
+        json!({
+            "t": rounded(s.t),
+            "pinned_bytes": s.pool.pinned,
+            "live_bytes": s.pool.live,
+            "rss_bytes": s.rss,
+        })
+    };
+    json!({
+        "scenario": run.case.scenario.name(),
+        "mode": run.case.mode.name(),
+        "slab_size": run.case.slab_size,
+        "virtual_seconds": run.virtual_seconds,
+        "connections": run.connections,
+        "uploads": run.uploads,
+        "bytes_uploaded": run.bytes_uploaded(),
+        "samples": run.samples.iter().map(sample).collect::<Vec<_>>(),
+        "pinned_slope_bytes_per_s": rounded(run.pinned_slope()),
+        "uploads_per_s": rounded(run.uploads_per_s),
+    })
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+fn memory_csv(runs: &[Run]) -> String {
+    let mut text = "scenario,mode,slab_size,t,pinned_bytes,live_bytes,rss_bytes\n".to_owned();
+    for run in runs {
+        let (scenario, mode) = (run.case.scenario.name(), run.case.mode.name());
+        for s in &run.samples {
+            let _ = writeln!(
+                text,
+                "{scenario},{mode},{},{:.3},{},{},{}",
+                run.case.slab_size, s.t, s.pool.pinned, s.pool.live, s.rss
+            );
+        }
+    }
+    text
+}
