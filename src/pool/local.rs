@@ -25,18 +25,6 @@ thread_local! {
     static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
 }
 
-/// Cuts `n` bytes from this thread's current slab, if it has one with that much room.
-#[inline]
-pub(super) fn alloc(pool: usize, n: usize, label: Label) -> Option<Unique> {
-    LOCALS
-        .try_with(|locals| {
-            let locals = locals.0.try_borrow().ok()?;
-            let first = locals.first().filter(|first| first.pool == pool)?;
-            first.current.as_ref()?.alloc(n, label)
-        })
-        .ok()?
-}
-
 /// Runs `f` on this thread's part of the pool, which is made and moved to the front as needed. `None` in a thread that is
 /// dying, and when `f` is already running below on the stack (a memory source that allocates from a pool).
 fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
@@ -60,7 +48,10 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 /// else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let reused = with_local(core.id, |local| {
-        let fits = |slab: &Attached| slab.alloc(n, label);
+        let fits = |slab: &Attached| {
+            slab.make_current(core.id);
+            slab.alloc(n, label)
+        };
         local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits))
     });
     match reused {
@@ -85,6 +76,7 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         let before = local.current.take();
         let retired = core::mem::replace(&mut local.previous, before);
         let current = local.current.insert(attached);
+        current.make_current(core.id);
         (current.alloc(n, label), retired)
     });
     let Some((raw, retired)) = installed else { return Ok(None) };
@@ -109,6 +101,7 @@ impl Local {
             slab.zero();
         }
         slab.reset(core.level());
+        slab.make_current(core.id);
         core.counts().reused_in_place.fetch_add(1, Ordering::Relaxed);
         Some(slab)
     }

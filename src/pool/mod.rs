@@ -8,7 +8,7 @@ mod registry;
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
-use crate::raw::{Label, Unique};
+use crate::raw::{self, Label, Unique};
 use crate::track::Tag;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
@@ -83,7 +83,7 @@ impl SlabPool {
 
     #[inline]
     pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
-        match local::alloc(self.0.id, n, label) {
+        match raw::alloc_current(self.0.id, n, label) {
             Some(raw) => Ok(raw),
             None => self.0.alloc_slow(n, label),
         }

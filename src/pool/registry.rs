@@ -1,9 +1,9 @@
 //! All pools of the process by id: how an empty buffer, which holds no slab, finds the pool it grows in.
 
-use super::{Core, SlabPool, local};
+use super::{Core, SlabPool};
 use crate::error::AllocError;
 use crate::policy::RetainPolicy;
-use crate::raw::{Label, Shared, Unique};
+use crate::raw::{self, Label, Shared, Unique};
 use crate::sync::{RwLock, next_uid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -34,7 +34,7 @@ pub(super) fn is_alive(id: usize) -> bool {
 /// Room for `n` bytes in the pool with this id, or in the global one if that is gone or the id is 0.
 #[inline]
 pub(crate) fn alloc_in(pool: usize, n: usize, label: Label) -> Result<Unique, AllocError> {
-    match local::alloc(pool, n, label) {
+    match raw::alloc_current(pool, n, label) {
         Some(raw) => Ok(raw),
         None => match find(pool) {
             Some(core) => core.alloc_slow(n, label),

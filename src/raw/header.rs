@@ -392,8 +392,16 @@ impl Header {
     pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
         // SAFETY: the caller holds a reference, or owns the slab.
         let header = unsafe { this.as_ref() };
+        if thread::is(header.owner()) { Header::enlist_as_owner(this, entry) } else { Header::enlist_slow(this, entry) }
+    }
+
+    /// The same, for the owner.
+    #[inline(always)]
+    pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
+        // SAFETY: the caller owns the slab.
+        let header = unsafe { this.as_ref() };
         let level = header.level();
-        if level != Level::Off && thread::is(header.owner()) {
+        if level != Level::Off {
             if let Some(slot) = Segment::pop_for_owner(header) {
                 header.join_as_owner();
                 header.publish(slot, entry, level, 0);

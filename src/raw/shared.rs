@@ -117,7 +117,15 @@ impl Shared {
     /// Another handle on the same bytes.
     #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        self.slice(0, self.len, label)
+        let word = self.word.another(|slot| {
+            let mark = slot.mark();
+            if !mark.was_ever_shared() {
+                slot.set_mark(mark.ever_shared());
+            }
+            let mark = mark.ever_shared().shared();
+            Entry { extent: slot.own_extent(), root: slot.root(), mark, site: label.site }
+        });
+        Shared { ptr: self.ptr, len: self.len, word }
     }
 
     fn with_slot(&self, f: impl FnOnce(&Slot)) {

@@ -157,20 +157,17 @@ impl Attached {
     /// Cuts the next `n` bytes, if that many are left.
     #[inline]
     pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {
-        let header = self.header();
-        let cursor = header.cursor();
-        if n == 0 || n > header.size() - cursor || !thread::is(header.owner()) {
+        if !thread::is(self.header().owner()) {
             return None;
         }
-        let extent = Extent::new(cursor, n);
-        let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
-        let slot = Header::enlist(self.header, entry);
-        header.set_cursor(cursor + n);
-        // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
-        // empty: the cursor only moves back over bytes that their unique holder gave back.
-        unsafe {
-            let start = NonNull::new_unchecked(header.base().add(cursor));
-            Some(Unique::from_parts(start, 0, n, Word::tracked(slot, self.header)))
+        // SAFETY: this thread owns the slab.
+        unsafe { cut(self.header, n, label) }
+    }
+
+    /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id.
+    pub(crate) fn make_current(&self, pool: usize) {
+        if thread::is(self.header().owner()) {
+            thread::set_current(pool, self.header.as_ptr().cast());
         }
     }
 
@@ -201,6 +198,7 @@ impl Attached {
     /// Leaves the slab to its slices. Returns it if there are none.
     pub(crate) fn detach(mut self) -> Option<Idle> {
         let ledger = self.ledger.take()?;
+        thread::unset_current(self.header.as_ptr().cast());
         Header::detach(self.header, ledger)
     }
 }
@@ -208,7 +206,42 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         if let Some(ledger) = self.ledger.take() {
+            thread::unset_current(self.header.as_ptr().cast());
             drop(Header::detach(self.header, ledger));
         }
+    }
+}
+
+/// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one and it
+/// has that much room.
+#[inline]
+pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    let header = NonNull::new(thread::current(pool).cast::<Header>())?;
+    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
+    unsafe { cut(header, n, label) }
+}
+
+/// Cuts the next `n` bytes of a slab, if that many are left.
+///
+/// # Safety
+///
+/// The calling thread owns the slab.
+#[inline(always)]
+unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
+    // SAFETY: an owned slab's header lives.
+    let header = unsafe { this.as_ref() };
+    let cursor = header.cursor();
+    if n == 0 || n > header.size() - cursor {
+        return None;
+    }
+    let extent = Extent::new(cursor, n);
+    let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
+    let slot = Header::enlist_as_owner(this, entry);
+    header.set_cursor(cursor + n);
+    // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
+    // empty: the cursor only moves back over bytes that their unique holder gave back.
+    unsafe {
+        let start = NonNull::new_unchecked(header.base().add(cursor));
+        Some(Unique::from_parts(start, 0, n, Word::tracked(slot, this)))
     }
 }

@@ -28,19 +28,23 @@ pub(crate) const HINTS: usize = 8;
 struct Identity {
     id: Cell<u32>,
     hints: [Cell<Hint>; HINTS],
+    /// The slab that this thread cuts from, and the id of its pool. Null if there is none.
+    current: Cell<(usize, *mut ())>,
 }
 
 #[expect(clippy::declare_interior_mutable_const, reason = "an initial value, copied into each thread")]
 const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mut() });
+#[expect(clippy::declare_interior_mutable_const, reason = "as above")]
+const NO_SLAB: Cell<(usize, *mut ())> = Cell::new((0, core::ptr::null_mut()));
 
 #[cfg(not(bufslab_loom))]
 thread_local! {
     // No destructor: it may be read while other thread-locals are being destroyed.
-    static IDENTITY: Identity = const { Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS] } };
+    static IDENTITY: Identity = const { Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS], current: NO_SLAB } };
 }
 #[cfg(bufslab_loom)]
 thread_local! {
-    static IDENTITY: Identity = Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS] };
+    static IDENTITY: Identity = Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS], current: NO_SLAB };
 }
 
 /// Ids of threads that have one and still live.
@@ -60,6 +64,27 @@ pub(crate) fn id() -> u32 {
 #[inline(always)]
 pub(crate) fn is(owner: u32) -> bool {
     IDENTITY.with(|me| me.id.get() == owner)
+}
+
+/// The slab that this thread cuts from, if it is one of this pool.
+#[inline(always)]
+pub(crate) fn current(pool: usize) -> *mut () {
+    let (of, slab) = IDENTITY.with(|me| me.current.get());
+    if of == pool { slab } else { core::ptr::null_mut() }
+}
+
+/// From now on this thread cuts from `slab`, of the pool with this id.
+pub(crate) fn set_current(pool: usize, slab: *mut ()) {
+    IDENTITY.with(|me| me.current.set((pool, slab)));
+}
+
+/// This thread does not own `slab` any more.
+pub(crate) fn unset_current(slab: *mut ()) {
+    IDENTITY.with(|me| {
+        if me.current.get().1 == slab {
+            me.current.set((0, core::ptr::null_mut()));
+        }
+    });
 }
 
 /// What this thread remembered about the slab with this unique id, if it did not remember another since.
@@ -110,6 +135,7 @@ fn first_id(cell: &Cell<u32>) -> u32 {
     impl Drop for Leave {
         fn drop(&mut self) {
             IDENTITY.with(|me| me.id.set(GONE));
+            set_current(0, core::ptr::null_mut());
             alive().remove(&self.0);
         }
     }

@@ -1,0 +1,247 @@
+//! What the loom models see of floor 2: the shipped types, with no more around them than it takes to name them from another
+//! crate. Only under `--cfg bufslab_loom`.
+//!
+//! A handle here has no `Drop`, as in `raw`: a model gives it up by `release`, which hands back the slab if that emptied it.
+
+pub use crate::sync::{Plant, plant};
+
+use crate::config::Level;
+use crate::raw::{self, Label, SlabSource};
+use core::ops::Range;
+use core::panic::Location;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+#[track_caller]
+fn label(tag: u32) -> Label {
+    Label { site: Location::caller(), tag }
+}
+
+/// One pool's ledger.
+#[derive(Clone)]
+pub struct Ledger(Arc<raw::Ledger>);
+
+/// One slab of a view.
+#[derive(Debug)]
+pub struct View {
+    /// Which slab.
+    pub id: u64,
+    /// Which of its lives.
+    pub generation: u64,
+    /// Its length.
+    pub size: usize,
+    /// Whether a thread cuts slices from it.
+    pub attached: bool,
+    /// Live references.
+    pub handles: u64,
+    /// References that no slot lists.
+    pub untracked: u64,
+    /// Range and tag of each slice.
+    pub slices: Vec<(Range<usize>, u32)>,
+}
+
+impl Ledger {
+    /// A ledger whose slabs come from `source`.
+    pub fn new(source: impl SlabSource) -> Ledger {
+        Ledger(raw::Ledger::new(1, Box::new(source), None, None))
+    }
+
+    /// A fresh slab.
+    pub fn slab(&self, size: usize) -> Idle {
+        Idle(self.0.slab(size).expect("no limit is set"))
+    }
+
+    /// What a report is made from.
+    pub fn views(&self) -> Vec<View> {
+        let view = |view: raw::SlabView| View {
+            id: view.id,
+            generation: view.generation,
+            size: view.size,
+            attached: view.attached,
+            handles: view.handles,
+            untracked: view.untracked,
+            slices: view.slots.iter().map(|slot| (slot.offset..slot.offset + slot.len, slot.tag)).collect(),
+        };
+        self.0.views().into_iter().map(view).collect()
+    }
+
+    /// Pinned slabs, and the handles on them.
+    pub fn pinned(&self) -> (usize, u64) {
+        let pinned = self.0.pinned();
+        (pinned.slabs, pinned.handles)
+    }
+}
+
+/// An empty slab and its only possessor.
+pub struct Idle(raw::Idle);
+
+impl Idle {
+    /// Makes this thread the owner, with every slice listed.
+    pub fn attach(self) -> Attached {
+        self.attach_at(Level::Sites)
+    }
+
+    /// Makes this thread the owner.
+    pub fn attach_at(self, level: Level) -> Attached {
+        match self.0.attach(level) {
+            Ok(attached) => Attached(attached),
+            Err(_) => panic!("a dead thread attaches a slab"),
+        }
+    }
+
+    /// The whole slab as one slice without an owner.
+    #[track_caller]
+    pub fn single(self, tag: u32) -> Shared {
+        let size = self.0.size();
+        filled(self.0.single(size, Level::Sites, label(tag)))
+    }
+}
+
+/// A slab that this thread owns. Dropping it detaches it.
+pub struct Attached(raw::Attached);
+
+impl Attached {
+    /// Cuts `n` bytes, fills them and freezes them. `None` when there is no room, or this thread is not the owner.
+    #[track_caller]
+    pub fn alloc(&self, n: usize, tag: u32) -> Option<Shared> {
+        self.0.alloc(n, label(tag)).map(filled)
+    }
+
+    /// Whether no slice is left.
+    pub fn is_drained(&self) -> bool {
+        self.0.is_drained()
+    }
+
+    /// Starts over in a drained slab.
+    pub fn reset(&self) {
+        self.0.reset(Level::Sites);
+    }
+
+    /// Leaves the slab to its slices.
+    #[must_use]
+    pub fn detach(self) -> Option<Idle> {
+        self.0.detach().map(Idle)
+    }
+}
+
+fn filled(mut unique: raw::Unique) -> Shared {
+    let room = unique.capacity();
+    unique.fill_with(7, room);
+    let (shared, emptied) = unique.freeze();
+    assert!(emptied.is_none(), "a slice with bytes in it was emptied");
+    Shared(shared)
+}
+
+/// A read-only slice.
+pub struct Shared(raw::Shared);
+
+#[allow(clippy::should_implement_trait, reason = "the sites of these handles are of interest")]
+impl Shared {
+    /// Another handle on the same bytes.
+    #[track_caller]
+    pub fn clone(&self) -> Shared {
+        Shared(self.0.another(label(0)))
+    }
+
+    /// A handle on a part.
+    #[track_caller]
+    pub fn slice(&self, range: Range<usize>) -> Shared {
+        Shared(self.0.slice(range.start, range.len(), label(0)))
+    }
+
+    /// Cuts off the first `at` bytes.
+    #[track_caller]
+    pub fn split_to(&mut self, at: usize) -> Shared {
+        Shared(self.0.split_to(at, label(0)))
+    }
+
+    /// Cuts off what follows the first `at` bytes.
+    #[track_caller]
+    pub fn split_off(&mut self, at: usize) -> Shared {
+        Shared(self.0.split_off(at, label(0)))
+    }
+
+    /// Forgets the first `n` bytes.
+    pub fn skip(&mut self, n: usize) {
+        self.0.skip(n);
+    }
+
+    /// Looks at the payload.
+    pub fn read(&self) {
+        assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
+    }
+
+    /// Gives the handle up.
+    #[must_use]
+    pub fn release(self) -> Option<Idle> {
+        self.0.release().map(Idle)
+    }
+
+    /// The range that the slot lists; `None` without a slot.
+    pub fn listed(&self) -> Option<Range<usize>> {
+        self.0.listed().map(|(_, _, offset, len)| offset..offset + len)
+    }
+
+    /// Which slot it is.
+    pub fn slot(&self) -> Option<usize> {
+        self.0.listed().map(|(_, slot, ..)| slot)
+    }
+
+    /// The slab, to look at while others use it.
+    pub fn slab(&self) -> Slab {
+        Slab(self.0.listed().expect("a listed slice").0)
+    }
+
+    /// The same bytes, writable, if no other handle sees them.
+    pub fn try_into_unique(self) -> Result<Unique, Shared> {
+        self.0.try_into_unique().map(Unique).map_err(Shared)
+    }
+}
+
+/// A writable slice.
+pub struct Unique(raw::Unique);
+
+impl Unique {
+    /// Writes. Only for the one handle of its slab: the witness that loom watches is the slab's.
+    pub fn overwrite(&mut self) {
+        self.0.overwrite();
+    }
+
+    /// Gives the handle up.
+    #[must_use]
+    pub fn release(self) -> Option<Idle> {
+        self.0.release().map(Idle)
+    }
+}
+
+/// A slab to look at, without holding it. Only while a ledger of the model lives.
+#[derive(Clone, Copy)]
+pub struct Slab(NonNull<raw::Header>);
+
+#[allow(unsafe_code, reason = "headers are type-stable while the ledger lives")]
+// SAFETY: a header is made to be looked at by every thread.
+unsafe impl Send for Slab {}
+
+/// What an exact snapshot showed, and the slab if giving the snapshot's reference back emptied it.
+pub type Snapshot = (Option<Vec<Range<usize>>>, Option<Idle>);
+
+impl Slab {
+    /// The live ranges of a detached slab, if it kept still.
+    #[must_use]
+    pub fn exact(self) -> Snapshot {
+        let (live, emptied) = raw::exact(self.0);
+        let ranges = |live: Vec<_>| live.iter().map(range_of).collect();
+        (live.map(ranges), emptied.map(Idle))
+    }
+}
+
+fn range_of(extent: &raw::Extent) -> Range<usize> {
+    extent.offset()..extent.end()
+}
+
+/// The calling thread counts as dead from here on: what it still drops, it drops as a thread without an identity.
+pub fn die() {
+    crate::sync::thread::leave();
+}
+
+
