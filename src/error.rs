@@ -102,10 +102,9 @@ impl fmt::Display for AllocError {
                 "cannot allocate {requested} bytes: the slab for it ({slab} bytes) and the {in_use} bytes in use would \
                  exceed the pool's max_bytes of {limit}"
             ),
-            Cause::Source { slab } => write!(
-                f,
-                "cannot allocate {requested} bytes: the memory source has none for a slab of {slab} bytes"
-            ),
+            Cause::Source { slab } => {
+                write!(f, "cannot allocate {requested} bytes: the memory source has none for a slab of {slab} bytes")
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ pub use config::Level;
 pub use error::{AllocError, BuildError};
 pub use policy::{RetainDecision, RetainPolicy, RetainReason};
 pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
-pub use raw::{HeapSource, SliceKind, SlabSource};
+pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::Tag;
 

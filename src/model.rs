@@ -243,5 +243,3 @@ fn range_of(extent: &raw::Extent) -> Range<usize> {
 pub fn die() {
     crate::sync::thread::leave();
 }
-
-

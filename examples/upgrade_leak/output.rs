@@ -8,13 +8,30 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::chart;
-use crate::measure::slope;
+use crate::measure::{resident_bytes, slope};
 use crate::plan::{Mode, Scenario, size_name};
 use crate::published::Published;
 use crate::run::Run;
 
+/// What is printed at the end: the table, what the clients did not manage, and the culprit's report.
+pub fn shown(runs: &[Run], published: &Published, out: &Path) -> String {
+    let mut text = table(runs, published);
+    for shortfall in runs.iter().filter_map(Run::shortfall) {
+        let _ = writeln!(text, "note: {shortfall}");
+    }
+    if resident_bytes() == 0 {
+        text.push_str("note: resident memory cannot be read on this system; it stands as 0\n");
+    }
+    if let Some(run) = culprit(runs) {
+        let report = run.report.to_string();
+        let _ = writeln!(text, "\nWhat pins the slabs at the end of {}:\n\n{}", run.case, report.trim_end());
+    }
+    let _ = writeln!(text, "\nThe files are in {}.", out.display());
+    text
+}
+
 /// The table of all runs, with the published slopes below it.
-pub fn table(runs: &[Run], published: &Published) -> String {
+fn table(runs: &[Run], published: &Published) -> String {
     let mut text = format!(
         "{:<10} {:<7} {:>7} {:>7} {:>7} {:>8} {:>10} {:>6} {:>13} {:>9}\n",
         "scenario", "mode", "slabs", "uploads", "sockets", "pinned", "growth", "live", "RSS", "uploads/s"
@@ -39,8 +56,9 @@ pub fn table(runs: &[Run], published: &Published) -> String {
         sockets / 1e6
     );
     text.push_str(
-        "Seconds are the published experiment's, but in uploads/s: those are real seconds, with\n\
-         uploads sent back to back after the schedule has ended.\n",
+        "Seconds are the published experiment's, but in uploads/s: those are real seconds, with uploads\n\
+         sent back to back after the schedule has ended. RSS is that of the whole process, clients too,\n\
+         and starts with what the allocator below has kept of earlier runs.\n",
     );
     text
 }
@@ -73,7 +91,7 @@ fn ends(run: &Run) -> (crate::measure::Sample, crate::measure::Sample) {
 }
 
 /// The run whose report is shown and written: `both`/`hold` with the largest slabs, if it was made.
-pub fn culprit(runs: &[Run]) -> Option<&Run> {
+fn culprit(runs: &[Run]) -> Option<&Run> {
     let wanted = |run: &&Run| run.case.scenario == Scenario::Both && run.case.mode == Mode::Hold;
     runs.iter().filter(wanted).max_by_key(|run| run.case.slab_size)
 }
@@ -88,7 +106,7 @@ pub fn write_files(out: &Path, runs: &[Run], published: &Published) -> Result<()
     write("memory.csv", memory_csv(runs))?;
     write("memory.svg", chart::svg(runs, published)?)?;
     if let Some(run) = culprit(runs).or(runs.last()) {
-        write("report.txt", format!("{}:\n\n{:#}\n", run.case, run.report))?;
+        write("report.txt", format!("{}:\n\n{:#}", run.case, run.report))?;
         write("report.json", run.report.to_json())?;
     }
     Ok(())

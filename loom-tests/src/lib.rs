@@ -1,1 +1,36 @@
-//! Loom models.
+//! Loom models of bufslab's reference protocol. `cargo loom` runs them; without `--cfg bufslab_loom` nothing is left here.
+//!
+//! | file | what is modelled |
+//! |---|---|
+//! | `counts` | who empties a slab: references counted by an owner, by guests, or by both |
+//! | `segments` | who takes which slot: guests, owners that sweep, threads that die, segments that move on |
+//! | `looks` | what a report may see while others recycle, reuse and detach |
+//! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
+//!
+//! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
+//! constants are small so that the rare path is the common one: slots in a segment (2) and the tally an owner settles at (3).
+//!
+//! `tests/models.rs` runs every model and wants it to pass; `tests/planted.rs` plants one bug after the other and wants the
+//! models named in its table to fail.
+#![cfg(bufslab_loom)]
+
+pub mod counts;
+pub mod exact;
+pub mod harness;
+pub mod looks;
+pub mod segments;
+
+pub use harness::Model;
+
+/// Every model.
+pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, exact::MODELS];
+
+/// The model with this name.
+pub fn model(name: &str) -> &'static Model {
+    MODELS
+        .iter()
+        .copied()
+        .flatten()
+        .find(|model| model.name == name)
+        .unwrap_or_else(|| panic!("no model is called {name}"))
+}

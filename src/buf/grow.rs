@@ -6,7 +6,7 @@
 use super::{SlabBytesMut, settle};
 use crate::error::AllocError;
 use crate::pool;
-use crate::raw::Label;
+use crate::raw::{Label, Reclaim};
 use core::panic::Location;
 
 /// Fewest bytes worth growing to, as for `Vec<u8>`.
@@ -84,18 +84,24 @@ impl SlabBytesMut {
         let Some(wanted) = len.checked_add(additional) else {
             return Err(if site.is_some() { too_large() } else { NoRoom::NotInPlace });
         };
-        let alone = !self.raw().is_part() || self.raw_mut().reclaim_root();
-        if self.capacity() >= wanted || self.slide(additional) {
+        let reclaim = match self.raw().is_part() {
+            true => self.raw_mut().reclaim_root(wanted),
+            false => Reclaim::TooSmall { front: self.front(), size: self.front() + self.capacity() },
+        };
+        if let Reclaim::Taken = reclaim {
+            // Its room is behind the start, or before it.
+            if self.capacity() < wanted {
+                self.raw_mut().slide_to_front();
+            }
             return Ok(());
         }
         let Some(site) = site else { return Err(NoRoom::NotInPlace) };
-        let front = self.front();
-        let capacity = if alone {
-            let doubled = (self.capacity() + front).saturating_mul(2);
-            let needed = wanted.checked_add(front).ok_or_else(too_large)?;
-            doubled.max(needed).max(MIN_CAPACITY) - front
-        } else {
-            wanted.max(original_capacity(self.raw().root_len().unwrap_or(0)))
+        let capacity = match reclaim {
+            Reclaim::TooSmall { front, size } => {
+                let needed = wanted.checked_add(front).ok_or_else(too_large)?;
+                size.saturating_mul(2).max(needed).max(MIN_CAPACITY) - front
+            }
+            _ => wanted.max(original_capacity(self.raw().root_len().unwrap_or(0))),
         };
         let more = capacity - self.capacity();
         if self.raw_mut().extend_in_place(more) {

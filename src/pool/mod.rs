@@ -10,9 +10,9 @@ use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
 use crate::track::Tag;
+use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
-use ::core::fmt;
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 use std::sync::{Arc, OnceLock};
 

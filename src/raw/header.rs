@@ -18,8 +18,8 @@ use super::slab::Idle;
 use super::slot::{Extent, Mark, Slot};
 use crate::config::Level;
 use crate::sync::{
-    AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, Plant, Witness, clock, planted,
-    thread,
+    AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, Plant, Witness, clock,
+    planted, thread,
 };
 use core::cell::UnsafeCell;
 use core::panic::Location;
@@ -445,7 +445,11 @@ impl Header {
     pub(super) fn enlist_untracked(this: NonNull<Header>) {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
-        if thread::is(header.owner()) { header.join_as_owner() } else { header.join() }
+        if thread::is(header.owner()) {
+            header.join_as_owner()
+        } else {
+            header.join()
+        }
         header.count_unlisted(1);
     }
 

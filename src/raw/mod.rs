@@ -35,8 +35,8 @@ pub(crate) use ledger::Ledger;
 pub(crate) use shared::Shared;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;
-#[cfg(bufslab_loom)]
-pub(crate) use {slot::Extent, snapshot::exact};
 pub(crate) use snapshot::{SlabView, SlotView};
 pub use source::{HeapSource, SlabSource};
-pub(crate) use unique::Unique;
+pub(crate) use unique::{Reclaim, Unique};
+#[cfg(bufslab_loom)]
+pub(crate) use {slot::Extent, snapshot::exact};

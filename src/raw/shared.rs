@@ -1,11 +1,11 @@
 //! `Shared`: a read-only slice and what keeps it alive. The whole of `SlabBytes`.
 
-use super::unique::Unique;
 use super::header::Entry;
 use super::owned::Owned;
 use super::slab::{Idle, Label};
 use super::slot::{Mark, Slot};
 use super::snapshot;
+use super::unique::Unique;
 use super::word::{Hold, Word};
 use bytes::Bytes;
 use core::mem::ManuallyDrop;

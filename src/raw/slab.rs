@@ -8,11 +8,11 @@
 //!     └──────────────────┴───────────────────────── the last slice drops ──┘
 //! ```
 
-use super::unique::Unique;
-use super::word::Word;
 use super::header::{Entry, Header};
 use super::ledger::Ledger;
 use super::slot::{Extent, Mark};
+use super::unique::Unique;
+use super::word::Word;
 use crate::config::Level;
 use crate::sync::{Ordering, clock, thread};
 use core::marker::PhantomData;

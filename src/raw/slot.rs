@@ -176,14 +176,23 @@ impl Slot {
     }
 
     #[inline]
-    pub(super) fn publish(&self, extent: Extent, root: Extent, site: Option<&'static Location<'static>>, mark: Mark, tick: u32) {
+    pub(super) fn publish(
+        &self,
+        extent: Extent,
+        root: Extent,
+        site: Option<&'static Location<'static>>,
+        mark: Mark,
+        tick: u32,
+    ) {
         let site = site.map_or(ptr::null_mut(), |site| ptr::from_ref(site).cast_mut());
         self.witness.write();
-        // Relaxed: published by the extent below.
+        let fields = if planted(Plant::FieldsRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Relaxed: no report reads it.
         self.root.store(root.0, Ordering::Relaxed);
-        self.site.store(site, Ordering::Relaxed);
-        self.mark.store(mark.0, Ordering::Relaxed);
-        self.tick.store(tick, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `seen`; whoever sees one of these sees that the slice before is gone.
+        self.site.store(site, fields);
+        self.mark.store(mark.0, fields);
+        self.tick.store(tick, fields);
         let release = if planted(Plant::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // Release: as in `set_extent`.
         self.extent.store(extent.0, release);
@@ -216,7 +225,7 @@ impl Slot {
         self.extent.store(extent.0, Ordering::Release);
     }
 
-    // Relaxed for all below: read by the handle itself, or by a report that checks the extent before and after.
+    // Relaxed for the handle itself, which wrote them last, or got the slot through something that orders its reads.
 
     #[inline]
     pub(super) fn root(&self) -> Extent {
@@ -235,16 +244,17 @@ impl Slot {
 
     #[inline]
     pub(super) fn set_mark(&self, mark: Mark) {
-        self.mark.store(mark.0, Ordering::Relaxed);
+        // Release: as in `publish`.
+        self.mark.store(mark.0, Ordering::Release);
     }
 
-    pub(super) fn tick(&self) -> u32 {
-        self.tick.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn site(&self) -> Option<&'static Location<'static>> {
-        let site = self.site.load(Ordering::Relaxed);
+    /// Site, mark and tick as a report sees them. They belong to an extent that is read before and is still there after.
+    pub(super) fn seen(&self) -> (Option<&'static Location<'static>>, Mark, u32) {
+        // Acquire: pairs with the Release in `publish` and `set_mark`; the extent that is read after this is not older.
+        let site = self.site.load(Ordering::Acquire);
+        let mark = Mark(self.mark.load(Ordering::Acquire));
+        let tick = self.tick.load(Ordering::Acquire);
         // SAFETY: `publish` is the only writer and stores null or a `&'static`.
-        unsafe { site.cast_const().as_ref() }
+        (unsafe { site.cast_const().as_ref() }, mark, tick)
     }
 }

@@ -130,7 +130,7 @@ fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
     if !extent.is_live() {
         return None;
     }
-    let (site, mark, tick) = (slot.site(), slot.mark(), slot.tick());
+    let (site, mark, tick) = slot.seen();
     // The slot may have changed hands while it was read; then it is the next report's.
     if slot.extent() != extent {
         return None;

@@ -4,8 +4,8 @@
 //! stay the handle's own, so that it can slide back to them. The region always ends where the capacity ends.
 
 use super::header::{Entry, Header};
-use super::segment::Segment;
 use super::owned::Owned;
+use super::segment::Segment;
 use super::shared::{self, Shared};
 use super::slab::{Idle, Label};
 use super::slot::{Extent, Slot};
@@ -15,6 +15,16 @@ use crate::sync::thread;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
 use core::slice;
+
+/// What came of [`Unique::reclaim_root`].
+pub(crate) enum Reclaim {
+    /// Other handles are left in it, or this thread cannot tell.
+    NotAlone,
+    /// No other handle is left, but it has only `size` bytes, `front` of them before the handle's start.
+    TooSmall { front: usize, size: usize },
+    /// It is the handle's region now.
+    Taken,
+}
 
 /// A writable range. It has no `Drop`: its possessor calls [`release`](Unique::release) and passes the slab on.
 pub(crate) struct Unique {
@@ -172,28 +182,37 @@ impl Unique {
         self.word.remembered() > 0 || self.slot().is_some_and(|slot| slot.root() != slot.own_extent())
     }
 
-    /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it and
-    /// this thread owns the slab. The start stays where it is.
-    pub(crate) fn reclaim_root(&mut self) -> bool {
-        let Hold::Slot(slot_ptr) = self.word.hold() else { return false };
-        let Some(header) = self.word.header() else { return false };
+    /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it, this
+    /// thread owns the slab, and there is then room for `wanted` bytes. The start stays where it is.
+    pub(crate) fn reclaim_root(&mut self, wanted: usize) -> Reclaim {
+        let Hold::Slot(slot_ptr) = self.word.hold() else { return Reclaim::NotAlone };
+        let Some(header) = self.word.header() else { return Reclaim::NotAlone };
         // SAFETY: slots and headers are type-stable.
         let (slot, header) = unsafe { (slot_ptr.as_ref(), header.as_ref()) };
         let (extent, root) = (slot.own_extent(), slot.root());
         if extent.is_whole() || !thread::is(header.owner()) {
-            return false;
+            return Reclaim::NotAlone;
         }
-        // What was given back to the cursor may be handed out again at any time.
-        let end = root.end().min(header.cursor()).max(extent.end());
         let start = root.offset().min(extent.offset());
+        let end = root.end().max(extent.end());
         let whole = Extent::new(start, end - start);
         if !snapshot::is_free_but_for(slot_ptr, whole) {
-            return false;
+            return Reclaim::NotAlone;
         }
-        self.capacity += end - extent.end();
+        let capacity = self.capacity + (end - extent.end());
+        let front = whole.len() - capacity;
+        let enough = capacity >= wanted || (front >= self.len && whole.len() >= wanted);
+        if !enough {
+            return Reclaim::TooSmall { front, size: whole.len() };
+        }
+        if end > header.cursor() {
+            // Some of it was given back to the slab and not cut again.
+            header.set_cursor(end);
+        }
+        self.capacity = capacity;
         slot.set_root(whole);
         slot.set_extent(whole);
-        true
+        Reclaim::Taken
     }
 
     /// Makes the region longer by `more` bytes where it lies, if it is the last one cut from a slab this thread owns.
@@ -282,14 +301,21 @@ impl Unique {
         let (Some(mine), Some(theirs)) = (self.slot(), other.slot()) else { return Err(other) };
         let (extent, behind) = (mine.own_extent(), theirs.own_extent());
         let same_slab = self.word.header() == other.word.header();
-        if !adjacent || !same_slab || extent.is_whole() || extent.end() != behind.offset() || mine.root() != theirs.root() {
+        if !adjacent
+            || !same_slab
+            || extent.is_whole()
+            || extent.end() != behind.offset()
+            || mine.root() != theirs.root()
+        {
             return Err(other);
         }
         let union = Extent::new(extent.offset(), extent.len() + behind.len());
         mine.set_extent(union);
         self.len += other.len;
         self.capacity += other.capacity;
-        Ok(other.release())
+        let other = ManuallyDrop::new(other);
+        // SAFETY: the other handle is consumed. Only its hold is given up: the region is this handle's now.
+        Ok(unsafe { other.word.release() })
     }
 
     /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
@@ -345,10 +371,16 @@ impl Unique {
         }
     }
 
-    /// Gives the handle up. Returns the slab to whoever emptied it.
+    /// Gives the handle up. Returns the slab to whoever emptied it. The region, which nobody else can see, goes back to the
+    /// slab if it was cut last and by this thread: a read that found nothing takes nothing.
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
         let this = ManuallyDrop::new(self);
+        if let Hold::Slot(slot) = this.word.hold() {
+            // SAFETY: slots are type-stable, and this one is the handle's.
+            let extent = unsafe { slot.as_ref() }.own_extent();
+            give_back(slot, extent.end(), extent.len());
+        }
         // SAFETY: the handle is consumed.
         unsafe { this.word.release() }
     }

@@ -4,11 +4,11 @@
 //! shipped code and not a copy of it. `real` is what users get; `model` is the same surface over loom and exists only
 //! under `--cfg bufslab_loom`.
 
+pub(crate) mod clock;
 #[cfg(bufslab_loom)]
 mod model;
 #[cfg(not(bufslab_loom))]
 mod real;
-pub(crate) mod clock;
 pub(crate) mod thread;
 
 #[cfg(bufslab_loom)]

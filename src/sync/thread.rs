@@ -145,7 +145,8 @@ fn first_id(cell: &Cell<u32>) -> u32 {
 
     // Relaxed: only uniqueness matters. After four billion threads further threads own
     // nothing, which is slow and correct.
-    let id = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < UNBORN - 1).then(|| n + 1)).unwrap_or(GONE);
+    let id =
+        NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < UNBORN - 1).then(|| n + 1)).unwrap_or(GONE);
     if id == GONE {
         cell.set(GONE);
         return GONE;

@@ -1,0 +1,54 @@
+//! Every model passes.
+#![cfg(bufslab_loom)]
+
+use loom_tests::model;
+
+macro_rules! models {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            model(stringify!($name)).check();
+        })*
+
+        #[test]
+        fn every_model_is_run() {
+            let run = [$(stringify!($name)),*];
+            for model in loom_tests::MODELS.iter().copied().flatten() {
+                assert!(run.contains(&model.name), "{} is not run", model.name);
+            }
+        }
+    };
+}
+
+models! {
+    clone_and_drop_on_two_threads
+    owner_and_guest
+    owner_settles_what_guests_drop
+    owner_settles_what_guests_made
+    detach_against_the_last_remote_drop
+    detach_with_a_slice_in_hand
+    reuse_in_place_against_the_last_remote_drop
+    untracked_handles
+    owner_dies_with_a_slab_in_hand
+    a_slice_outlives_the_pool
+
+    guests_take_distinct_slots
+    owner_sweeps_what_guests_free
+    guest_takes_over_from_the_dead
+    segments_that_moved_on_are_forgotten
+
+    report_against_recycling
+    report_against_reuse_in_place
+    report_against_slots_changing_hands
+    counts_against_detaching
+    drops_are_over_before_the_next_life
+
+    snapshot_against_a_clone_that_moves
+    snapshot_against_slots_changing_hands
+    snapshot_against_split_to
+    snapshot_against_a_clone_and_a_split
+    snapshot_against_the_last_drop
+    exclusive_against_a_clone_that_moves
+    exclusive_against_slots_changing_hands
+    exclusive_after_the_last_remote_drop
+}
