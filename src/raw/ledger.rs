@@ -93,15 +93,11 @@ impl Ledger {
         self.memory_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge)
             .map_err(|in_use| AllocError::over_limit(size, size, self.max_bytes, in_use))?;
-        let refund = || {
-            self.memory_bytes.fetch_sub(size, Ordering::Relaxed);
-            AllocError::source(size, size)
-        };
-        let Some(header) = self.header() else { return Err(refund()) };
-        let Some(memory) = self.source.allocate(layout) else {
-            self.spare_headers.lock().push(header);
-            return Err(refund());
-        };
+        let mut unmade = Unmade { ledger: self, size, header: None };
+        let refused = || AllocError::source(size, size);
+        let header = *unmade.header.insert(self.header().ok_or_else(refused)?);
+        let memory = self.source.allocate(layout).ok_or_else(refused)?;
+        core::mem::forget(unmade);
         // SAFETY: headers are type-stable; this one is nobody else's now.
         unsafe { header.as_ref() }.set_memory(memory.as_ptr(), size);
         Ok(Idle::fresh(header, Arc::clone(self)))
@@ -182,6 +178,23 @@ impl Ledger {
     /// Every header there is, for a look from outside. Holds the lock for the copy only.
     pub(super) fn headers(&self) -> Vec<NonNull<Header>> {
         self.headers.lock().clone()
+    }
+}
+
+/// A slab that is charged for and has no memory yet. If it gets none, because the source refuses or (it is the user's code)
+/// panics, the charge and the header go back.
+struct Unmade<'a> {
+    ledger: &'a Ledger,
+    size: usize,
+    header: Option<NonNull<Header>>,
+}
+
+impl Drop for Unmade<'_> {
+    fn drop(&mut self) {
+        self.ledger.memory_bytes.fetch_sub(self.size, Ordering::Relaxed);
+        if let Some(header) = self.header.take() {
+            self.ledger.spare_headers.lock().push(header);
+        }
     }
 }
 

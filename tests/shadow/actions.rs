@@ -147,6 +147,7 @@ impl World {
         assert_eq!(pool.slab_size(), if valid { size } else { before });
         if valid {
             self.config.slab_size = size;
+            self.largest_slab = self.largest_slab.max(size);
         }
     }
 

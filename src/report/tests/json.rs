@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::fixtures::{build, server_meta, server_under_load, slab, slot, trap};
+use super::fixtures::{build, forever, server_meta, server_under_load, slab, slot, trap};
 use super::server;
 use crate::report::PinReport;
 
@@ -104,7 +104,7 @@ fn advice_is_in_it() {
 fn what_names_hold_comes_back_as_it_was() {
     let every_control: String = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32).collect();
     let names: [&'static str; 4] =
-        [every_control.leak(), "\"\\/\u{2028}\u{2029}", "𝕏 \u{202e} 日本語 \u{10ffff}", "</script><!--"];
+        [forever(every_control), "\"\\/\u{2028}\u{2029}", "𝕏 \u{202e} 日本語 \u{10ffff}", "</script><!--"];
     for name in names {
         let mut meta = server_meta();
         meta.pool = name.to_owned();

@@ -1,6 +1,6 @@
 //! The text form: what a stranger reads, and what a hostile name cannot do to it.
 
-use super::fixtures::{MIB, build, meta, server_meta, server_under_load, slab, slot, trap};
+use super::fixtures::{MIB, build, forever, meta, server_meta, server_under_load, slab, slot, trap};
 use super::server;
 use crate::config::Level;
 use crate::raw::SliceKind;
@@ -113,7 +113,7 @@ fn groups_that_only_free_a_slab_together() {
 
 #[test]
 fn the_worst_is_shown_and_the_rest_is_counted() {
-    let names: Vec<&'static str> = (0..40).map(|n| &*format!("tag-{n:02}").leak()).collect();
+    let names: Vec<&'static str> = (0..40).map(|n| forever(format!("tag-{n:02}"))).collect();
     let slots = names.iter().enumerate().map(|(n, name)| slot(n * 50, 50 - n, Some(name), None)).collect();
     let report = build(vec![slab(0, MIB, slots)]);
     let text = report.to_string();
@@ -125,9 +125,9 @@ fn the_worst_is_shown_and_the_rest_is_counted() {
 
 #[test]
 fn hostile_names_stay_within_their_cell() {
-    let long = "x".repeat(1 << 20).leak();
-    let wide = "漢字".repeat(100).leak();
-    let marks = "e\u{301}".repeat(300).leak();
+    let long = forever("x".repeat(1 << 20));
+    let wide = forever("漢字".repeat(100));
+    let marks = forever("e\u{301}".repeat(300));
     let hostile: [&'static str; 12] = [
         long,
         wide,
