@@ -10,7 +10,7 @@ use loom::thread;
 pub const MODELS: &[Model] = &[
     Model {
         name: "report_against_recycling",
-        preemptions: Some(3),
+        preemptions: None,
         floor: 10,
         outcomes: &["first life", "second life"],
         body: report_against_recycling,

@@ -70,7 +70,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::SweepAllocatesLive => &["owner_sweeps_what_guests_free"],
         Plant::RecycleKeepsGeneration => &["report_against_reuse_in_place"],
         Plant::RemotePopsOwnersSlot => &["owner_and_guest"],
-        Plant::AdoptsTheLiving => &["guests_take_distinct_slots"],
+        Plant::AdoptsTheLiving => &["guest_takes_over_from_the_dead"],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop"],
         Plant::ExclusiveUncounted => &["exclusive_against_a_clone_that_moves"],
@@ -104,7 +104,10 @@ fn outcome(bug: Plant, model: &str) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| !line.contains("panicked at"));
     let what = lines.nth(1).or(text.lines().next()).unwrap_or_default().to_owned();
     assert!(!what.contains("exceeded maximum"), "{bug:?} in {model}: loom gave up: {what}");
-    assert!(!what.contains("explored only") && !what.contains("never reached"), "{bug:?} in {model}: it failed for being empty: {what}");
+    assert!(
+        !what.contains("explored only") && !what.contains("never reached"),
+        "{bug:?} in {model}: it failed for being empty: {what}"
+    );
     Some(what)
 }
 
@@ -149,5 +152,9 @@ fn the_table_names_every_bug_once_and_models_that_exist() {
             assert_eq!(model(name).name, *name);
         }
     }
-    assert_eq!(PLANTS.len(), Plant::SumsBelieveBias as usize + 1, "a bug is missing from the list, or is not last in `Plant`");
+    assert_eq!(
+        PLANTS.len(),
+        Plant::SumsBelieveBias as usize + 1,
+        "a bug is missing from the list, or is not last in `Plant`"
+    );
 }

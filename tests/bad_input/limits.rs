@@ -32,7 +32,10 @@ fn the_cap_holds_while_many_threads_run_into_it() {
                             granted.fetch_add(1, SeqCst);
                         }
                         Err(error) => {
-                            assert!(error.is_limit() && error.limit() == Some(MAX) && error.requested() == n, "{error}");
+                            assert!(
+                                error.is_limit() && error.limit() == Some(MAX) && error.requested() == n,
+                                "{error}"
+                            );
                             refused.fetch_add(1, SeqCst);
                             kept.truncate(kept.len() / 2);
                             std::thread::yield_now();
