@@ -35,8 +35,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use twin::{Config, World};
 
-const CASES: u64 = if cfg!(miri) { 12 } else { 2_000 };
-const STEPS: usize = if cfg!(miri) { 60 } else { 100 };
+const CASES: u64 = if cfg!(miri) { 8 } else { 2_000 };
+const STEPS: usize = if cfg!(miri) { 50 } else { 100 };
 const THREADS: usize = 3;
 
 /// Replaces the thread that would do it by a new one.
@@ -165,12 +165,12 @@ fn run(config: &Config, actions: &[Action]) -> Result<(), usize> {
             return Err(done - 1);
         }
     }
-    let ended = catch_unwind(AssertUnwindSafe(|| end(world, workers)));
+    let ended = catch_unwind(AssertUnwindSafe(|| end(*world, workers)));
     ended.map_err(|_| actions.len())
 }
 
 /// Drops everything; the handles first, then the threads, then the pool.
-fn end(mut world: Box<World>, workers: Vec<Worker>) {
+fn end(mut world: World, workers: Vec<Worker>) {
     // Not the owner of any slab: this thread never allocates.
     world.twins.clear();
     world.check(true);

@@ -12,56 +12,56 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "snapshot_against_a_clone_that_moves",
         preemptions: None,
-        floor: 10,
+        floor: 8_000,
         outcomes: &["accepted", "refused"],
         body: snapshot_against_a_clone_that_moves,
     },
     Model {
         name: "snapshot_against_slots_changing_hands",
         preemptions: Some(3),
-        floor: 10,
+        floor: 1_000,
         outcomes: &["accepted", "refused"],
         body: snapshot_against_slots_changing_hands,
     },
     Model {
         name: "snapshot_against_split_to",
         preemptions: None,
-        floor: 10,
+        floor: 4_000,
         outcomes: &["accepted", "refused"],
         body: snapshot_against_split_to,
     },
     Model {
         name: "snapshot_against_a_clone_and_a_split",
         preemptions: Some(2),
-        floor: 10,
+        floor: 1_000,
         outcomes: &["accepted", "refused"],
         body: snapshot_against_a_clone_and_a_split,
     },
     Model {
         name: "snapshot_against_the_last_drop",
         preemptions: None,
-        floor: 10,
+        floor: 100,
         outcomes: &["the snapshot empties it", "the guest empties it"],
         body: snapshot_against_the_last_drop,
     },
     Model {
         name: "exclusive_against_a_clone_that_moves",
         preemptions: None,
-        floor: 10,
+        floor: 200,
         outcomes: &[],
         body: exclusive_against_a_clone_that_moves,
     },
     Model {
         name: "exclusive_against_slots_changing_hands",
         preemptions: None,
-        floor: 10,
+        floor: 3_000,
         outcomes: &[],
         body: exclusive_against_slots_changing_hands,
     },
     Model {
         name: "exclusive_after_the_last_remote_drop",
         preemptions: None,
-        floor: 2,
+        floor: 20,
         outcomes: &["exclusive", "shared"],
         body: exclusive_after_the_last_remote_drop,
     },
@@ -113,7 +113,7 @@ fn snapshot_against_a_clone_that_moves() {
 }
 
 /// Slices move between slots while a snapshot walks them: one of them is seen twice and another never, so that the number
-/// is right. Catches a snapshot that does not read the state again.
+/// is right. Catches a snapshot that does not read the state again. At most three preemptions; the race takes one.
 fn snapshot_against_slots_changing_hands() {
     let ledger = ledger();
     let attached = ledger.slab(64).attach();

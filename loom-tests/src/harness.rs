@@ -44,7 +44,7 @@ impl Model {
         let executions = Arc::new(AtomicUsize::new(0));
         let (count, body, start) = (Arc::clone(&executions), self.body, Instant::now());
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = self.preemptions.or(builder.preemption_bound);
+        builder.preemption_bound = self.preemptions;
         builder.max_branches = 20_000;
         REACHED.with_borrow_mut(BTreeMap::clear);
         builder.check(move || {

@@ -11,23 +11,30 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "guests_take_distinct_slots",
         preemptions: None,
-        floor: 2,
+        floor: 1_000,
         outcomes: &[],
         body: guests_take_distinct_slots,
     },
     Model {
         name: "owner_sweeps_what_guests_free",
         preemptions: None,
-        floor: 2,
+        floor: 10,
         outcomes: &["swept", "grown"],
         body: owner_sweeps_what_guests_free,
     },
     Model {
         name: "guest_takes_over_from_the_dead",
         preemptions: None,
-        floor: 2,
+        floor: 10_000,
         outcomes: &["taken over", "not taken over"],
         body: guest_takes_over_from_the_dead,
+    },
+    Model {
+        name: "dying_threads_share_a_segment",
+        preemptions: Some(3),
+        floor: 200,
+        outcomes: &[],
+        body: dying_threads_share_a_segment,
     },
     Model {
         name: "segments_that_moved_on_are_forgotten",
@@ -101,6 +108,29 @@ fn guest_takes_over_from_the_dead() {
     reach(if c.slot() == slot || d.slot() == slot { "taken over" } else { "not taken over" });
     assert!(b.release().is_none() && c.release().is_none());
     drop(exactly_one([d.release()]));
+}
+
+/// Two threads that have lost their identity clone at once, from the segment that all such threads share. Catches a slot that
+/// both of them take. At most three preemptions; all of them take long, for what a lock orders anyway.
+fn dying_threads_share_a_segment() {
+    let ledger = ledger();
+    let attached = ledger.slab(64).attach();
+    // All slots of the owner's segment, which dies too.
+    let (a, b) = (attached.alloc(16, 1).unwrap(), attached.alloc(16, 1).unwrap());
+    assert!(attached.detach().is_none());
+    let guest = thread::spawn(move || {
+        die();
+        let c = a.clone();
+        (a, c)
+    });
+    die();
+    let d = b.clone();
+    assert!(b.release().is_none());
+    let (a, c) = guest.join().unwrap();
+    assert!(distinct(&[&a, &c, &d]), "two handles with one slot");
+    assert_eq!(ledger.views()[0].slices.len(), 3, "a slice that no slot lists");
+    let emptied: Vec<_> = [a, c, d].into_iter().map(Shared::release).collect();
+    drop(exactly_one(emptied));
 }
 
 /// A slab is recycled and keeps one of its three segments. The thread that remembers one of the others is a guest of the

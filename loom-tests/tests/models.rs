@@ -35,11 +35,14 @@ models! {
     guests_take_distinct_slots
     owner_sweeps_what_guests_free
     guest_takes_over_from_the_dead
+    dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
 
     report_against_recycling
     report_against_reuse_in_place
+    report_against_segments_moving_on
     report_against_slots_changing_hands
+    counts_against_recycling
     counts_against_detaching
     drops_are_over_before_the_next_life
 

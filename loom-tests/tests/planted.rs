@@ -52,7 +52,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::RemoteDropRelaxed => &["clone_and_drop_on_two_threads"],
         Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
-        Plant::AttachRelaxed => &["report_against_recycling"],
+        Plant::AttachRelaxed => &["counts_against_recycling"],
         Plant::GenerationRelaxed => &["report_against_reuse_in_place"],
         Plant::StateRelaxed => &["exclusive_after_the_last_remote_drop"],
         Plant::PublishRelaxed => &["report_against_slots_changing_hands"],

@@ -50,7 +50,6 @@ fn the_cap_holds_while_many_threads_run_into_it() {
             while !over.load(SeqCst) {
                 let stats = pool.stats();
                 assert!(stats.memory_bytes <= MAX, "{stats:?}");
-                assert!(stats.pinned_bytes <= MAX && stats.idle_bytes <= MAX, "{stats:?}");
                 std::thread::yield_now();
             }
         });
@@ -85,6 +84,17 @@ fn idle_memory_makes_way_for_a_large_request() {
     assert!(error.to_string().contains(&MAX.to_string()), "{error}");
     drop(large);
     assert!(pool.try_alloc(SLAB + 1).is_ok());
+}
+
+#[test]
+fn the_cap_is_met_to_the_byte() {
+    for max in [SLAB, 10_000, 10_001] {
+        let pool = SlabPool::builder().slab_size(SLAB).max_bytes(max).build().unwrap();
+        assert!(pool.try_alloc(max + 1).unwrap_err().is_limit());
+        let all = pool.try_alloc(max).unwrap();
+        assert_eq!((all.capacity(), pool.stats().memory_bytes), (max, max));
+        assert!(pool.try_alloc(1).unwrap_err().is_limit());
+    }
 }
 
 #[test]

@@ -23,8 +23,8 @@ impl World {
         let Action { what, which, a, b, .. } = action;
         let crowded = self.twins.len() > MOST_HANDLES;
         if self.config.tells {
-            let chosen = (!self.twins.is_empty()).then(|| &self.twins[which as usize % self.twins.len()]);
-            eprintln!("thread {}: {what} / {} / {} on {chosen:?}", action.thread, b % 20, a);
+            let chosen = self.chosen(which).map(|at| &self.twins[at]);
+            eprintln!("thread {}: {what} / {b} / {a} on {chosen:?}", action.thread);
         }
         match what {
             0..45 if !crowded => self.alloc(a as usize, b),
@@ -50,8 +50,15 @@ impl World {
         }
     }
 
+    /// Any handle, and mostly one of the last three, so that one thing leads to another.
+    fn chosen(&self, which: u32) -> Option<usize> {
+        let all = self.twins.len();
+        let among = if which % 3 == 0 { all } else { all.min(3) };
+        (all > 0).then(|| all - 1 - which as usize / 3 % among)
+    }
+
     fn take(&mut self, which: u32) -> Option<Twin> {
-        (!self.twins.is_empty()).then(|| self.twins.swap_remove(which as usize % self.twins.len()))
+        Some(self.twins.swap_remove(self.chosen(which)?))
     }
 
     pub(crate) fn put(&mut self, twin: Twin) {
@@ -156,7 +163,7 @@ impl World {
     fn act_on_mut(&mut self, mut twin: Twin, b: u32, n: usize) {
         let Handle::Mut(ref mut m) = twin.handle else { unreachable!() };
         let len = m.len();
-        match b % 20 {
+        match b % 22 {
             0..3 => {
                 let n = self.some_len(n);
                 return self.fill(twin, n);
@@ -210,6 +217,22 @@ impl World {
                 let tag = TAGS[n % TAGS.len()];
                 *m = std::mem::take(m).tag(tag);
                 twin.tag = Some(tag);
+            }
+            19 if self.config.max_bytes.is_none() && self.twins.len() < MOST_HANDLES => {
+                let copy = m.clone();
+                let mut copy = self.new_twin(Handle::Mut(copy), twin.bytes.clone());
+                copy.tag = twin.tag.filter(|_| twin.tracked);
+                self.name_if_tracked(&mut copy);
+                self.put(copy);
+            }
+            20 => {
+                let start = n % (len + 1);
+                let end = start + n / 64 % (len - start + 1);
+                if self.reserved(&mut twin, end - start) {
+                    let Handle::Mut(m) = &mut twin.handle else { unreachable!() };
+                    m.extend_from_within(start..end);
+                    twin.bytes.extend_from_within(start..end);
+                }
             }
             _ => self.scribble(&mut twin),
         }

@@ -1,0 +1,161 @@
+//! A global allocator that fails: slab memory, the ledger's own memory and the copies of `compact` all come from it unless
+//! a pool is told otherwise.
+
+#![allow(missing_docs)]
+
+use bufslab::{BufMut, Level, SlabBytes, SlabPool};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ptr;
+
+/// Which requests of this thread fail.
+#[derive(Clone, Copy, PartialEq)]
+enum Failing {
+    Nothing,
+    /// Those of at least so many bytes.
+    AtLeast(usize),
+    /// Those aligned to at least so many bytes, as slots and slab headers are.
+    Aligned(usize),
+}
+
+thread_local! {
+    // No destructor, so that it can be read at any time.
+    static FAILING: Cell<Failing> = const { Cell::new(Failing::Nothing) };
+    static FAILED: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Moody;
+
+// SAFETY: every call is handed on unchanged, or answered with null, which is allowed at any time.
+unsafe impl GlobalAlloc for Moody {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let fails = match FAILING.with(Cell::get) {
+            Failing::Nothing => false,
+            Failing::AtLeast(size) => layout.size() >= size,
+            Failing::Aligned(align) => layout.align() >= align,
+        };
+        if fails {
+            FAILED.with(|failed| failed.set(failed.get() + 1));
+            return ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Moody = Moody;
+
+/// Runs `f` while the allocator fails. It must have failed at least once.
+fn while_failing<R>(which: Failing, f: impl FnOnce() -> R) -> R {
+    let before = FAILED.with(Cell::get);
+    FAILING.with(|failing| failing.set(which));
+    let result = f();
+    FAILING.with(|failing| failing.set(Failing::Nothing));
+    assert!(FAILED.with(Cell::get) > before, "nothing was asked for that fails");
+    result
+}
+
+const SLAB: usize = 4096;
+
+fn frozen(pool: &SlabPool, n: usize) -> SlabBytes {
+    let mut buffer = pool.alloc(n);
+    buffer.put_bytes(n as u8, n);
+    buffer.freeze()
+}
+
+#[test]
+fn no_memory_for_slabs_and_copies() {
+    let pool = SlabPool::builder().slab_size(SLAB).idle_bytes(0).build().unwrap();
+    let kept = frozen(&pool, 3000);
+    let mut buffer = pool.alloc(1000);
+    buffer.put_bytes(1, 1000);
+    let before = pool.stats();
+    let kept = while_failing(Failing::AtLeast(2000), || {
+        for n in [3000, SLAB, SLAB + 1, 100_000] {
+            let error = pool.try_alloc(n).unwrap_err();
+            assert!(error.is_out_of_memory() && error.requested() == n && error.limit().is_none());
+        }
+        assert!(buffer.try_reserve(3000).unwrap_err().is_out_of_memory());
+        assert!(!buffer.try_reclaim(3000));
+        let (error, kept) = kept.try_compact().unwrap_err();
+        assert!(error.is_out_of_memory() && error.requested() == 3000);
+        kept
+    });
+    assert_eq!((&kept[..], &buffer[..]), (&[3000_usize as u8; 3000][..], &[1; 1000][..]));
+    let after = pool.stats();
+    assert_eq!((after.memory_bytes, after.handles), (before.memory_bytes, before.handles), "nothing is lost");
+    buffer.reserve(3000);
+    assert!(kept.compact().is_compact());
+    assert_eq!(pool.try_alloc(100_000).unwrap().capacity(), 100_000);
+}
+
+#[test]
+fn no_memory_for_slots() {
+    for level in [Level::Counters, Level::Sites] {
+        let pool = SlabPool::builder().slab_size(SLAB).tracking(level).build().unwrap();
+        let slice = frozen(&pool, 100);
+        let mut clones: Vec<SlabBytes> = Vec::with_capacity(1000);
+        let ledger_bytes = pool.stats().ledger_bytes;
+        while_failing(Failing::Aligned(1024), || {
+            clones.extend((0..100).map(|i| slice.slice(i / 2..)));
+        });
+        let totals = pool.report().totals;
+        assert_eq!(totals.ledger_bytes, ledger_bytes, "what was refused is not charged");
+        assert_eq!((totals.slices + totals.untracked, totals.in_motion), (101, 0));
+        assert!(totals.slices >= 30, "what slots there are, are used");
+        assert!(totals.untracked > 0);
+        assert_eq!(pool.stats().handles, 101);
+        // Now there is memory: the next ones are listed, whatever came before.
+        clones.extend((0..100).map(|i| slice.slice(i / 2..)));
+        assert_eq!(pool.report().totals.untracked, totals.untracked);
+        // A handle that nothing lists is a handle all the same: so is what is made of it, here and elsewhere.
+        let last = clones.remove(99);
+        assert_eq!(last.tag_name(), None);
+        let last = last.tag("not to be had");
+        assert_eq!((last.tag_name(), last.is_unique(), last.retained_size()), (None, false, SLAB));
+        let last = std::thread::spawn(move || last.slice(1..11)).join().unwrap();
+        assert_eq!(last[..], [100; 10]);
+        drop((slice, clones));
+        assert_eq!(pool.stats().pinned_bytes, SLAB);
+        drop(last);
+        assert_eq!((pool.stats().handles, pool.stats().pinned_bytes), (0, 0));
+    }
+}
+
+#[test]
+fn no_memory_for_the_slots_of_a_guest() {
+    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let slice = frozen(&pool, 100);
+    let sent = slice.clone();
+    let guest = std::thread::spawn(move || while_failing(Failing::Aligned(1024), || (sent.clone(), sent.slice(5..))));
+    let (clone, part) = guest.join().unwrap();
+    assert_eq!((clone[..].len(), part.len(), pool.report().totals.untracked), (100, 95, 2));
+    drop((clone, part));
+    let totals = pool.report().totals;
+    assert_eq!((totals.slices, totals.untracked), (1, 0));
+    drop(slice);
+    assert_eq!(pool.stats().pinned_bytes, 0);
+}
+
+#[test]
+fn no_memory_for_a_slabs_header() {
+    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let kept = frozen(&pool, SLAB);
+    let before = pool.stats();
+    // Headers have cache lines of their own, and slabs one at least; slots ask for more, and are not reached.
+    while_failing(Failing::Aligned(64), || {
+        for n in [100, SLAB, SLAB + 1] {
+            let error = pool.try_alloc(n).unwrap_err();
+            assert!(error.is_out_of_memory() && error.requested() == n);
+        }
+    });
+    let after = pool.stats();
+    assert_eq!((after.memory_bytes, after.ledger_bytes), (before.memory_bytes, before.ledger_bytes));
+    assert_eq!((pool.alloc(100).capacity(), kept[0]), (100, SLAB as u8));
+}

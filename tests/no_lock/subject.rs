@@ -1,0 +1,124 @@
+//! The program under the microscope of `tests/no_lock.rs`: runs each operation between two breakpoints.
+//!
+//! A breakpoint is an `int3`. The register `rdi` holds 0 behind the operation, and before it the number of the operation's
+//! name on standard output, where names are printed as they come, one a line.
+
+use bufslab::{Buf, Level, SlabBytes, SlabPool};
+use std::hint::black_box;
+use std::sync::mpsc::sync_channel;
+
+/// Times each operation is run before it is looked at, so that symbols are bound and slots and slabs are there.
+const WARM: usize = 40;
+
+#[inline(always)]
+fn breakpoint(number: u64) {
+    // SAFETY: a trap that the tracer steps over; no register or memory is touched.
+    unsafe { core::arch::asm!("int3", in("rdi") number, options(nostack, preserves_flags)) }
+}
+
+struct Looks(u64);
+
+impl Looks {
+    /// Runs `op` on what `ready` makes, several times out of sight and three times in sight. What it returns is dropped out
+    /// of sight.
+    fn at<T, R>(&mut self, name: &str, mut ready: impl FnMut() -> T, mut op: impl FnMut(T) -> R) {
+        self.0 += 1;
+        println!("{name}");
+        for round in 0..WARM + 3 {
+            let input = black_box(ready());
+            if round >= WARM {
+                breakpoint(self.0);
+            }
+            let output = op(input);
+            if round >= WARM {
+                breakpoint(0);
+            }
+            drop(black_box(output));
+        }
+    }
+}
+
+const SLAB: usize = 1 << 20;
+
+fn frozen(pool: &SlabPool) -> SlabBytes {
+    let mut buffer = pool.alloc(1000);
+    buffer.extend_from_slice(&[7; 1000]);
+    buffer.freeze()
+}
+
+fn owner(looks: &mut Looks, level: Level) {
+    let pool = SlabPool::builder().slab_size(SLAB).tracking(level).build().unwrap();
+    let filled = || {
+        let mut buffer = pool.alloc(1000);
+        buffer.extend_from_slice(&[7; 900]);
+        buffer
+    };
+    let slice = frozen(&pool);
+    let name = |op: &str| format!("owner {op} at {level}");
+    looks.at(&name("alloc"), || (), |()| pool.alloc(1000));
+    looks.at(&name("drop of a writer"), || pool.alloc(1000), drop);
+    looks.at(&name("freeze"), filled, |buffer| buffer.freeze());
+    looks.at(&name("clone"), || (), |()| slice.clone());
+    looks.at(&name("slice"), || (), |()| slice.slice(100..200));
+    looks.at(&name("slice_ref"), || &slice[5..20], |part| slice.slice_ref(part));
+    looks.at(&name("split_to"), || slice.clone(), |mut s| (s.split_to(100), s));
+    looks.at(&name("split_off"), || slice.clone(), |mut s| (s.split_off(100), s));
+    looks.at(&name("advance"), || slice.clone(), |mut s| (s.advance(100), s));
+    looks.at(&name("truncate"), || slice.clone(), |mut s| (s.truncate(100), s));
+    looks.at(&name("drop"), || slice.clone(), drop);
+    looks.at(&name("drop of the last"), || frozen(&pool), drop);
+    looks.at(&name("split_to of a writer"), filled, |mut b| (b.split_to(100), b));
+    looks.at(&name("split_off of a writer"), filled, |mut b| (b.split_off(500), b));
+    looks.at(&name("split of a writer"), filled, |mut b| (b.split(), b));
+    looks.at(
+        &name("unsplit"),
+        || {
+            let mut front = filled();
+            let back = front.split_off(500);
+            (front, back)
+        },
+        |(mut front, back)| (front.unsplit(back), front),
+    );
+    // The slab before the current one is its owner's still.
+    let full = pool.alloc(SLAB);
+    looks.at(&name("clone in the previous slab"), || (), |()| slice.clone());
+    looks.at(&name("drop in the previous slab"), || slice.clone(), drop);
+    drop(full);
+}
+
+/// On this thread, with slices of a slab that another one owns, or that nobody does.
+fn guest(looks: &mut Looks, whose: &str, slice: &SlabBytes) {
+    let name = |op: &str| format!("guest {op} in a slab of {whose}");
+    looks.at(&name("clone"), || (), |()| slice.clone());
+    looks.at(&name("slice"), || (), |()| slice.slice(100..200));
+    looks.at(&name("split_to"), || slice.clone(), |mut s| (s.split_to(100), s));
+    looks.at(&name("drop"), || slice.clone(), drop);
+}
+
+fn main() {
+    let mut looks = Looks(0);
+    looks.at("nothing", || (), |()| ());
+    for level in [Level::Off, Level::Counters, Level::Sites] {
+        owner(&mut looks, level);
+    }
+
+    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let (to, from) = sync_channel::<SlabBytes>(0);
+    let (done, wait) = sync_channel::<()>(0);
+    let made = pool.clone();
+    let other = std::thread::spawn(move || {
+        let slice = frozen(&made);
+        to.send(slice.clone()).unwrap();
+        let _ = wait.recv();
+        drop(slice);
+    });
+    let slice = from.recv().unwrap();
+    guest(&mut looks, "another thread", &slice);
+    drop(done);
+    other.join().unwrap();
+    guest(&mut looks, "nobody", &slice);
+
+    // Not promised to be free of locked instructions, and printed for comparison: a slab is full and has drained.
+    let pool = SlabPool::builder().slab_size(1000).build().unwrap();
+    looks.at("rotation in place", || drop(frozen(&pool)), |()| pool.alloc(1000).freeze());
+}
