@@ -58,7 +58,7 @@ mod here {
     /// What is promised of an operation.
     fn allowed(name: &str) -> Option<usize> {
         match name.split_whitespace().next() {
-            Some("owner") => Some(0),
+            Some("owner" | "rotation") => Some(0),
             Some("guest") => Some(1),
             _ => None,
         }
@@ -82,7 +82,9 @@ mod here {
             for Look { instructions, locked, system_calls, .. } in same {
                 // An empty operation is what the measure itself adds.
                 assert!(if name == "nothing" { *instructions < 8 } else { *instructions >= 8 }, "{name}");
-                if allowed(name).is_some_and(|allowed| locked.len() != allowed || *system_calls > 0) {
+                // A rotation reads the clock, which is a system call on some machines.
+                let calls = if name.starts_with("rotation") { 0 } else { *system_calls };
+                if allowed(name).is_some_and(|allowed| locked.len() != allowed || calls > 0) {
                     complaints.push(format!("{name}: {system_calls} system calls, locked at {locked:#x?}"));
                 }
             }

@@ -49,7 +49,8 @@ impl SlabPoolBuilder {
 
     /// Hard limit on slab memory in bytes, idle slabs included. Default: none.
     ///
-    /// Threads keep no idle slabs of their own then, so that none is out of the others' reach.
+    /// Threads keep no idle slabs of their own then. The two slabs that each allocating thread is attached to stay out of
+    /// the others' reach, also while they are empty: allow for them.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = Some(bytes);
         self
@@ -71,7 +72,8 @@ impl SlabPoolBuilder {
 
     /// Whether a slab is overwritten with zeros before it is used again. Default: no.
     ///
-    /// Safe code cannot read what a slab held before in either case.
+    /// Safe code cannot read what a slab held before in either case. What a writer gives back within one life of a slab (a
+    /// buffer that is dropped unfrozen, the tail of one that is frozen) is handed out again as it was.
     pub fn zero_on_recycle(mut self, zero: bool) -> Self {
         self.config.zero_on_recycle = zero;
         self

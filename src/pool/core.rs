@@ -24,10 +24,9 @@ pub(crate) struct Core {
 
 /// Events, counted where a slab changes hands and never for a slice.
 #[derive(Default)]
-pub(super) struct Counts {
+struct Counts {
     taken: AtomicU64,
     reused: AtomicU64,
-    pub(super) reused_in_place: AtomicU64,
     recycled: AtomicU64,
 }
 
@@ -79,10 +78,6 @@ impl Core {
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    pub(super) fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Whether threads may keep idle slabs to themselves.
@@ -170,13 +165,24 @@ impl Core {
             idle.zero();
         }
         if let Err(idle) = local::keep(self, idle) {
-            self.depot.lock().push(idle);
+            self.put_down(idle);
         }
     }
 
     /// Takes what a dying thread kept in its magazine, which is already counted as idle.
     pub(super) fn take_from_magazine(&self, idle: Idle) {
-        self.depot.lock().push(idle);
+        self.put_down(idle);
+    }
+
+    /// Puts a slab that is counted as idle into the depot, or back to the source if the depot cannot grow.
+    fn put_down(&self, idle: Idle) {
+        let mut depot = self.depot.lock();
+        if depot.try_reserve(1).is_ok() {
+            depot.push(idle);
+            return;
+        }
+        drop(depot);
+        self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -191,7 +197,7 @@ impl Core {
             ledger_bytes: self.ledger.ledger_bytes(),
             slabs_taken: self.counts.taken.load(Ordering::Relaxed),
             slabs_reused: self.counts.reused.load(Ordering::Relaxed),
-            slabs_reused_in_place: self.counts.reused_in_place.load(Ordering::Relaxed),
+            slabs_reused_in_place: pinned.resets,
             slabs_recycled: self.counts.recycled.load(Ordering::Relaxed),
         }
     }

@@ -3,7 +3,6 @@
 use super::core::{Core, recycle};
 use crate::error::AllocError;
 use crate::raw::{Attached, Idle, Label, Unique};
-use crate::sync::Ordering;
 use core::cell::RefCell;
 
 /// Idle slabs that a thread keeps to itself.
@@ -26,7 +25,7 @@ thread_local! {
 }
 
 /// Runs `f` on this thread's part of the pool, which is made and moved to the front as needed. `None` in a thread that is
-/// dying, and when `f` is already running below on the stack (a memory source that allocates from a pool).
+/// dying, when the allocator has no memory, and when `f` is already running below on the stack (a memory source that allocates from a pool).
 fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
     LOCALS
         .try_with(|locals| {
@@ -34,6 +33,7 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
             let at = match locals.iter().position(|local| local.pool == pool) {
                 Some(at) => at,
                 None => {
+                    locals.try_reserve(1).ok()?;
                     locals.push(Local { pool, current: None, previous: None, magazine: Vec::new() });
                     locals.len() - 1
                 }
@@ -102,7 +102,6 @@ impl Local {
         }
         slab.reset(core.level());
         slab.make_current(core.id);
-        core.counts().reused_in_place.fetch_add(1, Ordering::Relaxed);
         Some(slab)
     }
 
@@ -127,7 +126,7 @@ pub(super) fn keep(core: &Core, idle: Idle) -> Result<(), Idle> {
     let _ = LOCALS.try_with(|locals| {
         let mut locals = locals.0.try_borrow_mut().ok()?;
         let local = locals.iter_mut().find(|local| local.pool == core.id)?;
-        if local.magazine.len() < MAGAZINE {
+        if local.magazine.len() < MAGAZINE && local.magazine.try_reserve(1).is_ok() {
             local.magazine.extend(idle.take());
         }
         Some(())

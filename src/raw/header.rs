@@ -83,6 +83,8 @@ pub(super) struct Own {
     local: AtomicU32,
     /// First byte that was not handed out yet.
     cursor: AtomicU32,
+    /// Times an owner started over in this slab after it had drained. Never set back.
+    resets: AtomicU64,
     /// The segment the owner takes slots from.
     pub(super) segment: AtomicPtr<Segment>,
     /// The segment it will look at next when that one has none left.
@@ -135,6 +137,7 @@ impl Header {
             own: CachePadded::new(Own {
                 local: AtomicU32::new(0),
                 cursor: AtomicU32::new(0),
+                resets: AtomicU64::new(0),
                 segment: AtomicPtr::new(ptr::null_mut()),
                 rotor: AtomicPtr::new(ptr::null_mut()),
             }),
@@ -202,6 +205,15 @@ impl Header {
     #[inline]
     pub(super) fn set_cursor(&self, cursor: usize) {
         self.own.cursor.store(cursor as u32, Ordering::Relaxed);
+    }
+
+    pub(super) fn resets(&self) -> u64 {
+        self.own.resets.load(Ordering::Relaxed)
+    }
+
+    /// Only for the owner.
+    pub(super) fn count_reset(&self) {
+        self.own.resets.store(self.resets() + 1, Ordering::Relaxed);
     }
 
     #[inline]

@@ -182,6 +182,7 @@ impl Attached {
         assert!(self.is_drained(), "only an empty slab is reused");
         let header = self.header();
         header.set_level(level);
+        header.count_reset();
         header.fixed.witness.write();
         header.bump_generation();
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);

@@ -56,6 +56,8 @@ pub(crate) struct Pinned {
     pub(crate) slabs: usize,
     pub(crate) bytes: usize,
     pub(crate) handles: u64,
+    /// Times a drained slab was reused where it was, idle slabs included.
+    pub(crate) resets: u64,
 }
 
 impl Header {
@@ -151,7 +153,9 @@ impl Ledger {
         let mut sum = Pinned::default();
         for header in self.headers() {
             // SAFETY: headers are type-stable.
-            if let Some((size, handles @ 1.., _)) = unsafe { header.as_ref() }.sums() {
+            let header = unsafe { header.as_ref() };
+            sum.resets += header.resets();
+            if let Some((size, handles @ 1.., _)) = header.sums() {
                 sum.slabs += 1;
                 sum.bytes += size;
                 sum.handles += handles;

@@ -118,7 +118,7 @@ fn main() {
     other.join().unwrap();
     guest(&mut looks, "nobody", &slice);
 
-    // Not promised to be free of locked instructions, and printed for comparison: a slab is full and has drained.
+    // A slab is full and has drained.
     let pool = SlabPool::builder().slab_size(1000).build().unwrap();
     looks.at("rotation in place", || drop(frozen(&pool)), |()| pool.alloc(1000).freeze());
 }
