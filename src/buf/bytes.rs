@@ -6,6 +6,7 @@ use crate::pool;
 use crate::raw::{Label, Shared};
 use crate::track::Tag;
 use bytes::{Buf, Bytes};
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, RangeBounds};
 use core::panic::Location;
 
@@ -48,8 +49,9 @@ impl SlabBytes {
     }
 
     #[inline]
-    pub(super) fn into_raw(mut self) -> Shared {
-        core::mem::replace(&mut self.raw, Shared::empty())
+    pub(super) fn into_raw(self) -> Shared {
+        let mut this = ManuallyDrop::new(self);
+        core::mem::replace(&mut this.raw, Shared::empty())
     }
 
     /// No bytes. Allocates nothing.

@@ -7,7 +7,7 @@ use crate::raw::{Label, Unique};
 use crate::track::Tag;
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
-use core::mem::MaybeUninit;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::{Deref, DerefMut, RangeBounds};
 use core::panic::Location;
 
@@ -48,15 +48,16 @@ impl SlabBytesMut {
     }
 
     #[inline]
-    pub(super) fn into_raw(mut self) -> Unique {
-        core::mem::replace(&mut self.raw, Unique::empty(0))
+    pub(super) fn into_raw(self) -> Unique {
+        let mut this = ManuallyDrop::new(self);
+        core::mem::replace(&mut this.raw, Unique::nothing())
     }
 
     /// No bytes and no room. Takes no memory until something is written.
     #[must_use]
     #[inline]
     pub fn new() -> SlabBytesMut {
-        SlabBytesMut { raw: Unique::empty(0) }
+        SlabBytesMut { raw: Unique::nothing() }
     }
 
     /// Room for exactly `capacity` bytes, from the [global pool](crate::SlabPool::global).
@@ -282,7 +283,7 @@ fn label() -> Label {
 impl Drop for SlabBytesMut {
     #[inline]
     fn drop(&mut self) {
-        settle(core::mem::replace(&mut self.raw, Unique::empty(0)).release());
+        settle(core::mem::replace(&mut self.raw, Unique::nothing()).release());
     }
 }
 

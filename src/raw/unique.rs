@@ -48,6 +48,12 @@ impl Unique {
         Unique { ptr, len, capacity, word }
     }
 
+    /// No bytes and no room, of no pool.
+    #[inline(always)]
+    pub(crate) const fn nothing() -> Unique {
+        Unique { ptr: NonNull::dangling(), len: 0, capacity: 0, word: Word::NOTHING }
+    }
+
     /// No bytes and no room, of the pool with this id.
     pub(crate) fn empty(pool_id: usize) -> Unique {
         Unique { ptr: NonNull::dangling(), len: 0, capacity: 0, word: Word::pool(pool_id, 0) }
