@@ -3,7 +3,7 @@
 use super::SlabBytesMut;
 use crate::error::AllocError;
 use crate::pool::{SlabPool, no_memory};
-use crate::raw::Label;
+use crate::raw::{self, Label};
 use core::panic::Location;
 
 impl SlabPool {
@@ -22,7 +22,19 @@ impl SlabPool {
     #[inline]
     #[track_caller]
     pub fn alloc(&self, n: usize) -> SlabBytesMut {
-        match self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }) {
+        let label = Label { site: Location::caller(), tag: 0 };
+        // Straight from the current slab: no `Result` on the way, which would go through memory.
+        match raw::alloc_current(self.id(), n, label) {
+            Some(raw) => SlabBytesMut::from_raw(raw),
+            None => self.alloc_or_panic(n, label),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn alloc_or_panic(&self, n: usize, label: Label) -> SlabBytesMut {
+        match self.alloc_raw(n, label) {
             Ok(raw) => SlabBytesMut::from_raw(raw),
             Err(error) => no_memory(&error),
         }

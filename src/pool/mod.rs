@@ -135,6 +135,11 @@ impl SlabPool {
         self.0.stats()
     }
 
+    #[inline]
+    pub(crate) fn id(&self) -> usize {
+        self.0.id
+    }
+
     pub(crate) fn core(&self) -> &Core {
         &self.0
     }
