@@ -1,6 +1,6 @@
 //! Coarse time: ticks of 10 ms since the process first asked.
 //!
-//! Reading the clock costs about 22 ns, a slice about 4, so nobody reads it for a slice: taking and retiring a slab does
+//! Reading the clock costs more than making a slice, so nobody reads it for a slice: taking and retiring a slab does
 //! ([`read`]), and everything else looks at what was read last ([`last`]).
 
 use core::sync::atomic::{AtomicU32, Ordering};
