@@ -12,7 +12,7 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "clone_and_drop_on_two_threads",
         preemptions: None,
-        floor: 20_000,
+        floor: 13_000,
         outcomes: &["the guest empties it", "the former owner empties it"],
         body: clone_and_drop_on_two_threads,
     },

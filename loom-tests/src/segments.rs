@@ -25,7 +25,7 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "guest_takes_over_from_the_dead",
         preemptions: None,
-        floor: 10_000,
+        floor: 6_500,
         outcomes: &["taken over", "not taken over"],
         body: guest_takes_over_from_the_dead,
     },

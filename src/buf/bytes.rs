@@ -2,7 +2,6 @@
 
 use super::range::start_and_len;
 use super::{SlabBytesMut, settle};
-use crate::pool;
 use crate::raw::{Label, Shared};
 use crate::track::Tag;
 use bytes::{Buf, Bytes};
@@ -256,7 +255,7 @@ impl SlabBytes {
     /// The name this slice has in reports. A slice that pins no slab is in no report and has none.
     #[must_use]
     pub fn tag_name(&self) -> Option<Tag> {
-        pool::tag_of(self.raw.tag())
+        Tag::from_number(self.raw.tag())
     }
 
     #[inline]

@@ -266,7 +266,7 @@ impl SlabBytesMut {
     /// The name this buffer has in reports.
     #[must_use]
     pub fn tag_name(&self) -> Option<Tag> {
-        pool::tag_of(self.raw.tag())
+        Tag::from_number(self.raw.tag())
     }
 
     pub(super) fn into_vec(self) -> Vec<u8> {

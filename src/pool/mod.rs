@@ -9,7 +9,6 @@ use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
-use crate::track::Tag;
 use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
@@ -189,9 +188,4 @@ pub struct PoolStats {
     pub slabs_reused_in_place: u64,
     /// Times a slab came back empty after its owner had left it to its slices.
     pub slabs_recycled: u64,
-}
-
-/// The tag with this number, for handles and reports.
-pub(crate) fn tag_of(number: u32) -> Option<Tag> {
-    Tag::from_number(number)
 }

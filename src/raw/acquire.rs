@@ -41,9 +41,9 @@ impl Segment {
                 }
             }
         }
-        let segment = header.grow(this, me)?;
+        let (segment, slot) = header.grow(this, me)?;
         header.own.segment.store(segment.as_ptr(), Ordering::Relaxed);
-        Segment::pop(segment)
+        Some(slot)
     }
 
     fn sweep_and_pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
@@ -99,11 +99,9 @@ impl Segment {
         }
         drop(growth);
         if taken.is_none() {
-            let segment = header.grow(this, me)?;
+            let (segment, slot) = header.grow(this, me)?;
             thread::remember(header.fixed.uid, segment.as_ptr().cast());
-            // A shared segment may be popped by others from here on; under the lock then.
-            let _growth = header.fixed.growth.lock();
-            return Segment::pop(segment);
+            return Some(slot);
         }
         taken
     }
@@ -115,17 +113,20 @@ impl Header {
         self.fixed.segments.load(Ordering::Acquire)
     }
 
-    /// Adds a segment that `me` allocates from. `None` when the ledger's budget or the memory is used up.
-    fn grow(&self, this: NonNull<Header>, me: u32) -> Option<NonNull<Segment>> {
+    /// Adds a segment that `me` allocates from, and takes a slot from it. `None` when the ledger's budget or the memory is
+    /// used up.
+    fn grow(&self, this: NonNull<Header>, me: u32) -> Option<(NonNull<Segment>, NonNull<Slot>)> {
         // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
         let ledger = unsafe { &*self.fixed.ledger };
         let segment = ledger.segment(this)?;
         // SAFETY: segments are type-stable; this one is nobody else's yet.
         let segment_ref = unsafe { segment.as_ref() };
         segment_ref.set_owner(me);
+        // Before anyone else knows the segment: a shared one may be emptied by others as soon as they do.
+        let slot = Segment::pop(segment)?;
         let _growth = self.fixed.growth.lock();
         self.push_segment(segment);
-        Some(segment)
+        Some((segment, slot))
     }
 
     fn push_segment(&self, segment: NonNull<Segment>) {

@@ -155,7 +155,8 @@ impl Segment {
         self.owner.load(Ordering::Relaxed)
     }
 
-    /// Who allocates from here from now on. Only while the slab's growth lock is held or nobody else knows the segment.
+    /// Who allocates from here from now on. Only while the slab's growth lock is held, or by who has the slab to itself, or
+    /// while nobody else knows the segment.
     pub(super) fn set_owner(&self, owner: u32) {
         self.owner.store(owner, Ordering::Relaxed);
     }
