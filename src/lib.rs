@@ -99,7 +99,7 @@ pub use policy::{RetainDecision, RetainPolicy, RetainReason};
 pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
-pub use track::Tag;
+pub use track::{Frame, ScopeName, Site, Tag, Trace, TraceId};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -24,6 +24,8 @@ pub(crate) struct SlabView {
     pub(crate) size: usize,
     /// Its owner thread still cuts slices from it.
     pub(crate) attached: bool,
+    /// Whatever touches its slices leaves a stack.
+    pub(crate) suspect: bool,
     /// Live references.
     pub(crate) handles: u64,
     /// References that no slot lists. Those that are neither listed nor untracked are in motion.
@@ -48,6 +50,11 @@ pub(crate) struct SlotView {
     pub(crate) thread: u32,
     /// When the handle was made, if after the slab was retired; 0 otherwise.
     pub(crate) tick: u32,
+    /// Number of the scope that it is charged to; 0 is none. The same for hints and stack.
+    pub(crate) scope: u32,
+    pub(crate) first_hint: u32,
+    pub(crate) last_hint: u32,
+    pub(crate) trace: u32,
 }
 
 /// Sums that need no look at slots.
@@ -115,6 +122,7 @@ impl Header {
                 generation,
                 size,
                 attached,
+                suspect: false,
                 handles,
                 untracked: self.unlisted(handles),
                 level: self.level(),
@@ -138,7 +146,19 @@ fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
         return None;
     }
     let (offset, len) = if extent.is_whole() { (0, size) } else { (extent.offset(), extent.len()) };
-    Some(SlotView { offset, len, site, tag: mark.tag(), kind: mark.kind(), thread: segment.owner(), tick })
+    Some(SlotView {
+        offset,
+        len,
+        site,
+        tag: mark.tag(),
+        kind: mark.kind(),
+        thread: segment.owner(),
+        tick,
+        scope: 0,
+        first_hint: 0,
+        last_hint: 0,
+        trace: 0,
+    })
 }
 
 impl Ledger {

@@ -1,4 +1,4 @@
-//! Who pins what: slices grouped by tag, by site, and (for the advice) by tag or else site.
+//! Who pins what: slices grouped by tag, site, scope, kind of scope and thread, and (for the advice) by tag or else site.
 //!
 //! Every group is a number, and numbers follow the order of names, so that no figure depends on the order in which
 //! slabs were seen.
@@ -7,84 +7,101 @@ use core::hash::Hash;
 use std::collections::HashMap;
 
 use super::build::{Fate, add};
-use super::model::{Advice, Blame, Holder, PinnedSlab};
+use super::model::{Advice, Blame, Holder, PinnedSlab, PinnedSlice};
 use crate::raw::SliceKind;
 
 /// Everything a report says about groups.
 pub(super) struct Tables {
     pub(super) by_tag: Vec<Blame>,
     pub(super) by_site: Vec<Blame>,
+    pub(super) by_scope: Vec<Blame>,
+    pub(super) by_scope_kind: Vec<Blame>,
+    pub(super) by_thread: Vec<Blame>,
     pub(super) advice: Vec<Advice>,
     pub(super) advice_together: Option<Advice>,
 }
 
 impl Tables {
     pub(super) fn of(slabs: &[PinnedSlab]) -> Tables {
-        let Names { tags, sites, of_slices } = Names::of(slabs);
-        // The culprit of a slice is its tag or else its site: first all named tags, then all sites.
-        let named_tags = tags.len() - 1;
-        let mut by_culprit = Grouping::new([&tags[..named_tags], &sites[..]].concat());
-        let mut by_tag = Grouping::new(tags);
-        let mut by_site = Grouping::new(sites);
-        let mut adviser = Adviser::new(&by_culprit.holders);
-
-        let mut of_slices = &of_slices[..];
-        for slab in slabs {
-            let (these, rest) = of_slices.split_at(slab.slices.len());
-            of_slices = rest;
-            by_tag.charge(slab, these.iter().map(|name| name.tag));
-            by_site.charge(slab, these.iter().map(|name| name.site));
-            let culprit = |name: &Name| if name.tag < named_tags { name.tag } else { named_tags + name.site };
-            by_culprit.charge(slab, these.iter().map(culprit));
-            adviser.hear(slab, &by_culprit);
+        let tags = Groups::of(slabs, |slice| slice.tag, |tag| tag, |tag| tag.name(), Holder::Tag, Holder::Untagged);
+        // A site is known by its address; only new addresses are compared by what they say. One line of source may have
+        // several addresses: one for each unit of code generation.
+        let sites =
+            Groups::of(slabs, |slice| slice.site, |site| site.address(), |site| site, Holder::Site, Holder::NoSite);
+        let by_scope = |scope: super::ScopeName| (scope.kind().name(), scope.id());
+        let scopes = Groups::of(slabs, |slice| slice.scope, |scope| scope, by_scope, Holder::Scope, Holder::Unscoped);
+        let kind = |slice: &PinnedSlice| slice.scope.map(super::ScopeName::kind);
+        let kinds = Groups::of(slabs, kind, |kind| kind, |kind| kind.name(), Holder::ScopeKind, Holder::Unscoped);
+        let thread = |slice: &PinnedSlice| Some(slice.thread);
+        let threads = Groups::of(slabs, thread, |thread| thread, |thread| thread, Holder::Thread, Holder::Untracked);
+        let (advice, advice_together) = advise(slabs, &tags, &sites);
+        Tables {
+            by_tag: tags.blame(slabs),
+            by_site: sites.blame(slabs),
+            by_scope: scopes.blame(slabs),
+            by_scope_kind: kinds.blame(slabs),
+            by_thread: threads.blame(slabs),
+            advice,
+            advice_together,
         }
-        let (advice, advice_together) = adviser.into_parts(&by_culprit);
-        Tables { by_tag: by_tag.into_blame(), by_site: by_site.into_blame(), advice, advice_together }
     }
 }
 
-/// The groups that occur, in the order of their names, and to which of them each slice belongs.
-struct Names {
-    /// Named tags, then [`Holder::Untagged`].
-    tags: Vec<Holder>,
-    /// Sites, then [`Holder::NoSite`].
-    sites: Vec<Holder>,
-    /// In the order of slabs and their slices.
-    of_slices: Vec<Name>,
+/// What compacting frees, by tag, or else by site.
+fn advise(slabs: &[PinnedSlab], tags: &Groups, sites: &Groups) -> (Vec<Advice>, Option<Advice>) {
+    // First all named tags, then all sites.
+    let named_tags = tags.holders.len() - 1;
+    let mut by_culprit = Grouping::new([&tags.holders[..named_tags], &sites.holders[..]].concat());
+    let mut adviser = Adviser::new(&by_culprit.holders);
+    let mut culprits = tags
+        .of_slices
+        .iter()
+        .zip(&sites.of_slices)
+        .map(|(&tag, &site)| if (tag as usize) < named_tags { tag as usize } else { named_tags + site as usize });
+    for slab in slabs {
+        by_culprit.charge(slab, culprits.by_ref().take(slab.slices.len()));
+        adviser.hear(slab, &by_culprit);
+    }
+    adviser.into_parts(&by_culprit)
 }
 
-/// One slice's groups, as indices into the lists of [`Names`].
-#[derive(Clone, Copy)]
-struct Name {
-    tag: usize,
-    site: usize,
+/// The groups of one kind that occur, in the order of their names, and to which of them each slice belongs.
+struct Groups {
+    /// The named ones, then the one for slices without a name.
+    holders: Vec<Holder>,
+    /// In the order of slabs and their slices, as indices of `holders`.
+    of_slices: Vec<u32>,
 }
 
-impl Names {
-    fn of(slabs: &[PinnedSlab]) -> Names {
-        // First numbered as they come. A site is known by its address; only new addresses are compared by what they
-        // say.
-        let mut tags = FirstSeen::default();
-        let mut sites = FirstSeen::default();
+impl Groups {
+    /// Groups slices by what `get` says. What has the same `key` is the same thing, and so is what has the same `name`.
+    fn of<T: Copy, K: Eq + Hash, N: Ord>(
+        slabs: &[PinnedSlab],
+        get: impl Fn(&PinnedSlice) -> Option<T>,
+        key: impl Fn(T) -> K,
+        name: impl Fn(T) -> N,
+        holder: impl Fn(T) -> Holder,
+        none: Holder,
+    ) -> Groups {
+        // First numbered as they come, then by name.
+        let mut seen = FirstSeen::default();
         let slices = slabs.iter().flat_map(|slab| &slab.slices);
-        let mut of_slices: Vec<Name> = slices
-            .map(|slice| Name {
-                tag: tags.number(slice.tag, |tag| tag),
-                site: sites.number(slice.site, |site| core::ptr::from_ref(site) as usize),
-            })
-            .collect();
+        let mut of_slices: Vec<u32> = slices.map(|slice| seen.number(get(slice), &key) as u32).collect();
+        let (ranks, things) = seen.by_name(name);
+        for group in &mut of_slices {
+            *group = ranks[*group as usize] as u32;
+        }
+        Groups { holders: things.into_iter().map(holder).chain([none]).collect(), of_slices }
+    }
 
-        // Then by name. One line of source may have several addresses: one for each unit of code generation.
-        let (tag_ranks, tags) = tags.by_name(|tag| tag.name());
-        let (site_ranks, sites) = sites.by_name(|site| site);
-        for name in &mut of_slices {
-            *name = Name { tag: tag_ranks[name.tag], site: site_ranks[name.site] };
+    /// Charges all slabs to the groups.
+    fn blame(self, slabs: &[PinnedSlab]) -> Vec<Blame> {
+        let mut grouping = Grouping::new(self.holders);
+        let mut groups = self.of_slices.iter().map(|&group| group as usize);
+        for slab in slabs {
+            grouping.charge(slab, groups.by_ref().take(slab.slices.len()));
         }
-        Names {
-            tags: tags.into_iter().map(Holder::Tag).chain([Holder::Untagged]).collect(),
-            sites: sites.into_iter().map(Holder::Site).chain([Holder::NoSite]).collect(),
-            of_slices,
-        }
+        grouping.into_blame()
     }
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::blame::Tables;
 use super::model::{Age, PinReport, PinnedSlab, PinnedSlice, ReportMeta, Totals};
 use crate::raw::{SlabView, SliceKind, SlotView};
-use crate::track::Tag;
+use crate::track::{Site, Tag, TraceId};
 
 impl PinReport {
     /// Computes a report from what was seen of each slab. Views that nothing pins are left out; of a slab that was seen
@@ -14,18 +14,32 @@ impl PinReport {
         views.sort_unstable_by_key(|view| (view.id, core::cmp::Reverse(view.generation)));
         views.dedup_by_key(|view| view.id);
 
+        let slabs = views
+            .into_iter()
+            .filter(|view| view.handles > 0 || view.untracked > 0 || !view.slots.is_empty())
+            .map(|view| pinned_slab(view, meta.now_tick));
+        let mut clipped = 0;
+        let slabs = slabs
+            .map(|(slab, over)| {
+                clipped += over;
+                slab
+            })
+            .collect();
+        PinReport::assemble(meta, slabs, clipped)
+    }
+
+    /// Adds slabs up to a report. `clipped` slices passed the end of theirs.
+    pub(crate) fn assemble(meta: ReportMeta, mut slabs: Vec<PinnedSlab>, clipped: usize) -> PinReport {
         let mut totals = Totals {
+            clipped,
             memory_bytes: meta.memory_bytes,
             idle_bytes: meta.idle_bytes,
             ledger_bytes: meta.ledger_bytes,
+            names_bytes: meta.names_bytes,
             ..Totals::default()
         };
-        let mut slabs: Vec<PinnedSlab> = views
-            .into_iter()
-            .filter(|view| view.handles > 0 || view.untracked > 0 || !view.slots.is_empty())
-            .map(|view| pinned_slab(view, meta.now_tick, &mut totals))
-            .collect();
-
+        slabs.iter().for_each(|slab| count(slab, &mut totals));
+        // Before they are sorted by age: no figure is to depend on it.
         let tables = Tables::of(&slabs);
         slabs.sort_by_key(|slab| {
             let oldest_first = core::cmp::Reverse(slab.age.max());
@@ -43,20 +57,25 @@ impl PinReport {
             advice_together: tables.advice_together,
             by_tag: tables.by_tag,
             by_site: tables.by_site,
+            by_scope: tables.by_scope,
+            by_scope_kind: tables.by_scope_kind,
+            by_thread: tables.by_thread,
             slabs,
+            traces: Vec::new(),
         }
     }
 }
 
-/// Turns one view into its part of the report, and adds it to `totals`.
-fn pinned_slab(view: SlabView, now: u32, totals: &mut Totals) -> PinnedSlab {
+/// Turns one view into its part of the report. The number says how many slices had to be clipped.
+fn pinned_slab(view: SlabView, now: u32) -> (PinnedSlab, usize) {
     let size = view.size;
     let born_last = view.retired_tick.unwrap_or(now);
     let age = Age::from_ticks(ticks_since(now, born_last), ticks_since(now, view.attached_tick));
 
+    let mut clipped = 0;
     let mut slices: Vec<PinnedSlice> = Vec::with_capacity(view.slots.len());
     for slot in view.slots {
-        slices.push(pinned_slice(slot, size, now, age, &mut totals.clipped));
+        slices.push(pinned_slice(slot, size, now, age, &mut clipped));
     }
     slices.sort_by_key(|slice| (slice.offset, slice.len));
 
@@ -69,6 +88,7 @@ fn pinned_slab(view: SlabView, now: u32, totals: &mut Totals) -> PinnedSlab {
         generation: view.generation,
         size,
         attached: view.attached,
+        suspect: view.suspect,
         level: view.level,
         handles,
         untracked,
@@ -78,14 +98,17 @@ fn pinned_slab(view: SlabView, now: u32, totals: &mut Totals) -> PinnedSlab {
         age,
         slices,
     };
+    (slab, clipped)
+}
 
+fn count(slab: &PinnedSlab, totals: &mut Totals) {
     totals.slabs += 1;
     totals.slices += slab.slices.len();
     totals.exported += slab.slices.iter().filter(|slice| slice.kind == SliceKind::Exported).count();
-    add(&mut totals.untracked, untracked);
-    add(&mut totals.in_motion, in_motion);
-    add(&mut totals.pinned_bytes, size);
-    add(&mut totals.live_bytes, live_bytes);
+    add(&mut totals.untracked, slab.untracked);
+    add(&mut totals.in_motion, slab.in_motion);
+    add(&mut totals.pinned_bytes, slab.size);
+    add(&mut totals.live_bytes, slab.live_bytes);
     add(&mut totals.waste_bytes, slab.waste_bytes);
     let fate = match slab.fate() {
         Fate::Reclaimable => &mut totals.reclaimable_bytes,
@@ -93,8 +116,7 @@ fn pinned_slab(view: SlabView, now: u32, totals: &mut Totals) -> PinnedSlab {
         Fate::Unlisted => &mut totals.unlisted_bytes,
         Fate::Writable => &mut totals.writable_bytes,
     };
-    add(fate, size);
-    slab
+    add(fate, slab.size);
 }
 
 fn pinned_slice(slot: SlotView, slab_size: usize, now: u32, slab_age: Age, clipped: &mut usize) -> PinnedSlice {
@@ -111,8 +133,12 @@ fn pinned_slice(slot: SlotView, slab_size: usize, now: u32, slab_age: Age, clipp
     PinnedSlice {
         offset,
         len,
-        site: slot.site,
+        site: slot.site.map(Site::from),
         tag: Tag::from_number(slot.tag),
+        scope: None,
+        first_hint: Tag::from_number(slot.first_hint),
+        last_hint: Tag::from_number(slot.last_hint),
+        trace: TraceId::from_number(slot.trace),
         kind: slot.kind,
         thread: slot.thread,
         age,

@@ -1,13 +1,14 @@
 //! The report for programs: JSON, written as it is read, described in `docs/report_json.md`.
 
 use core::fmt::{self, Write};
-use core::panic::Location;
 use core::time::Duration;
 use std::io;
 use std::time::UNIX_EPOCH;
 
 use super::model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
+use super::stream::stream;
 use crate::raw::SliceKind;
+use crate::track::{ScopeName, Site, Trace};
 
 impl PinReport {
     /// The whole report as JSON: every slab, every slice, sizes in bytes, times in milliseconds.
@@ -31,27 +32,7 @@ impl PinReport {
     /// # Errors
     /// The first error of `out`, after which nothing more is written.
     pub fn write_json(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        let mut adapter = Adapter { out, error: None };
-        let written = document(self, &mut adapter);
-        match adapter.error {
-            Some(error) => Err(error),
-            None => written.map_err(io::Error::other),
-        }
-    }
-}
-
-/// `fmt::Write` over `io::Write`; remembers the error that `fmt::Error` cannot carry.
-struct Adapter<'a, W: ?Sized> {
-    out: &'a mut W,
-    error: Option<io::Error>,
-}
-
-impl<W: io::Write + ?Sized> fmt::Write for Adapter<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.out.write_all(text.as_bytes()).map_err(|error| {
-            self.error = Some(error);
-            fmt::Error
-        })
+        stream(out, |out| document(self, out))
     }
 }
 
@@ -73,7 +54,11 @@ fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     }
     list(out, "by_tag", &report.by_tag, blame)?;
     list(out, "by_site", &report.by_site, blame)?;
+    list(out, "by_scope", &report.by_scope, blame)?;
+    list(out, "by_scope_kind", &report.by_scope_kind, blame)?;
+    list(out, "by_thread", &report.by_thread, blame)?;
     list(out, "slabs", &report.slabs, slab)?;
+    list(out, "traces", &report.traces, trace)?;
     out.write_str("\n}\n")
 }
 
@@ -107,6 +92,7 @@ fn totals(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "memory_bytes", t.memory_bytes)?;
     member(out, ",", "idle_bytes", t.idle_bytes)?;
     member(out, ",", "ledger_bytes", t.ledger_bytes)?;
+    member(out, ",", "names_bytes", t.names_bytes)?;
     out.write_str("}")
 }
 
@@ -138,7 +124,11 @@ fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
     let kind = match holder {
         Holder::Tag(_) => "tag",
         Holder::Site(_) => "site",
+        Holder::Scope(_) => "scope",
+        Holder::ScopeKind(_) => "scope_kind",
+        Holder::Thread(_) => "thread",
         Holder::Untagged => "untagged",
+        Holder::Unscoped => "unscoped",
         Holder::NoSite => "no_site",
         Holder::Untracked => "untracked",
         Holder::InMotion => "in_motion",
@@ -148,7 +138,10 @@ fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
     member(out, "", "kind", Value::Text(kind))?;
     match holder {
         Holder::Tag(tag) => member(out, ",", "tag", Value::Text(tag.name()))?,
-        Holder::Site(at) => site(Some(at), out)?,
+        Holder::Site(at) => site(Some(*at), out)?,
+        Holder::Scope(name) => scope(Some(*name), out)?,
+        Holder::ScopeKind(kind) => member(out, ",", "scope_kind", Value::Text(kind.name()))?,
+        Holder::Thread(thread) => member(out, ",", "thread", u64::from(*thread))?,
         _ => {}
     }
     out.write_str("}")
@@ -160,6 +153,7 @@ fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
     member(out, ",", "generation", slab.generation)?;
     member(out, ",", "size", slab.size)?;
     member(out, ",", "attached", Value::Flag(slab.attached))?;
+    member(out, ",", "suspect", Value::Flag(slab.suspect))?;
     member(out, ",", "level", Value::Text(slab.level.as_str()))?;
     member(out, ",", "handles", slab.handles)?;
     member(out, ",", "untracked", slab.untracked)?;
@@ -189,12 +183,43 @@ fn slice(slice: &PinnedSlice, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "kind", Value::Text(kind))?;
     member(out, ",", "tag", slice.tag.map_or(Value::Null, |tag| Value::Text(tag.name())))?;
     site(slice.site, out)?;
+    scope(slice.scope, out)?;
     member(out, ",", "thread", u64::from(slice.thread))?;
     age(slice.age, out)?;
+    member(out, ",", "first_hint", slice.first_hint.map_or(Value::Null, |hint| Value::Text(hint.name())))?;
+    member(out, ",", "last_hint", slice.last_hint.map_or(Value::Null, |hint| Value::Text(hint.name())))?;
+    member(out, ",", "trace", slice.trace.map_or(Value::Null, |trace| Value::Number(u64::from(trace.get()))))?;
     out.write_str("}")
 }
 
-fn site(site: Option<&Location<'_>>, out: &mut impl Write) -> fmt::Result {
+fn trace<W: Write>(trace: &Trace, out: &mut W) -> fmt::Result {
+    out.write_str("{")?;
+    member(out, "", "id", u64::from(trace.id.get()))?;
+    out.write_str(",\"frames\":[")?;
+    let mut comma = "";
+    for frame in &trace.frames {
+        out.write_str(comma)?;
+        comma = ",";
+        out.write_str("{")?;
+        member(out, "", "function", frame.function.as_deref().map_or(Value::Null, Value::Text))?;
+        member(out, ",", "file", frame.file.as_deref().map_or(Value::Null, Value::Text))?;
+        member(out, ",", "line", frame.line.map_or(Value::Null, |line| Value::Number(u64::from(line))))?;
+        out.write_str("}")?;
+    }
+    out.write_str("]}")
+}
+
+fn scope(scope: Option<ScopeName>, out: &mut impl Write) -> fmt::Result {
+    let Some(scope) = scope else {
+        return member(out, ",", "scope", Value::Null);
+    };
+    out.write_str(",\"scope\":{")?;
+    member(out, "", "kind", Value::Text(scope.kind().name()))?;
+    member(out, ",", "id", scope.id())?;
+    out.write_str("}")
+}
+
+fn site(site: Option<Site>, out: &mut impl Write) -> fmt::Result {
     let Some(site) = site else {
         return member(out, ",", "site", Value::Null);
     };
@@ -260,7 +285,7 @@ fn list<T, W: Write>(out: &mut W, key: &str, items: &[T], item: fn(&T, &mut W) -
 
 /// A string by the rules of RFC 8259. Beyond what those demand, every control character is escaped, and the two line
 /// separators that JavaScript once refused; nothing in a report moves the cursor of a terminal it is printed to.
-fn string(text: &str, out: &mut impl Write) -> fmt::Result {
+pub(super) fn string(text: &str, out: &mut impl Write) -> fmt::Result {
     out.write_char('"')?;
     let mut plain = 0;
     for (at, c) in text.char_indices() {

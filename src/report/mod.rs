@@ -7,12 +7,23 @@
 //! | `blame` | groups by tag and site, their shares, and what compacting them frees |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
+//! | `format` | every form it can be written in |
+//! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
 mod build;
+mod csv;
+mod folded;
+mod format;
+mod heapsnapshot;
+mod html;
 mod json;
 mod model;
 mod names;
+#[cfg(feature = "pprof")]
+mod pprof;
+mod prometheus;
+mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -25,7 +36,9 @@ use model::ReportMeta;
 
 use crate::pool::SlabPool;
 use crate::sync::clock;
+use crate::track::ScopeName;
 
+pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
 
 impl SlabPool {
@@ -62,6 +75,7 @@ impl SlabPool {
             memory_bytes: stats.memory_bytes,
             idle_bytes: stats.idle_bytes,
             ledger_bytes: stats.ledger_bytes,
+            names_bytes: 0,
         };
         PinReport::build(meta, self.core().ledger().views())
     }

@@ -1,13 +1,12 @@
 //! What a report is made of: plain values, no references into the pool.
 
-use core::panic::Location;
 use core::time::Duration;
 use std::time::SystemTime;
 
 use crate::config::Level;
 use crate::policy::RetainPolicy;
 use crate::raw::SliceKind;
-use crate::track::Tag;
+use crate::track::{ScopeName, Site, Tag, Trace, TraceId};
 
 /// What keeps a pool's slabs alive, taken without stopping anyone.
 ///
@@ -62,8 +61,16 @@ pub struct PinReport {
     pub by_tag: Vec<Blame>,
     /// Blame by site, most amortised bytes first.
     pub by_site: Vec<Blame>,
+    /// Blame by owner scope, most amortised bytes first.
+    pub by_scope: Vec<Blame>,
+    /// Blame by the kind of scope: all scopes of one name together.
+    pub by_scope_kind: Vec<Blame>,
+    /// Blame by the thread that made the handles.
+    pub by_thread: Vec<Blame>,
     /// Every pinned slab, the most waste first.
     pub slabs: Vec<PinnedSlab>,
+    /// The stacks that slices refer to, by number.
+    pub traces: Vec<Trace>,
 }
 
 impl PinReport {
@@ -137,6 +144,8 @@ pub struct Totals {
     pub idle_bytes: usize,
     /// Memory of the ledger that this report was read from: slab headers and slots.
     pub ledger_bytes: usize,
+    /// Memory of names, scopes and stacks, which all pools of the process share.
+    pub names_bytes: usize,
 }
 
 /// A slab that at least one handle keeps alive.
@@ -151,6 +160,8 @@ pub struct PinnedSlab {
     pub size: usize,
     /// Whether a thread still allocates from it.
     pub attached: bool,
+    /// Whether it was found old and sparse, so that whatever touches its slices leaves a stack.
+    pub suspect: bool,
     /// The tracking level it was taken under.
     pub level: Level,
     /// References counted on it: `slices.len() + untracked`, unless some are in motion.
@@ -179,9 +190,17 @@ pub struct PinnedSlice {
     /// Its length in bytes; of a writable buffer, its capacity.
     pub len: usize,
     /// Where the handle was made (known at [`Level::Sites`]).
-    pub site: Option<&'static Location<'static>>,
+    pub site: Option<Site>,
     /// The name the program gave it.
     pub tag: Option<Tag>,
+    /// The owner it is charged to.
+    pub scope: Option<ScopeName>,
+    /// What was said of it first by [`touch`](crate::SlabBytes::touch).
+    pub first_hint: Option<Tag>,
+    /// What was said of it last.
+    pub last_hint: Option<Tag>,
+    /// The stack of its making, or of what touched it last on a suspect slab: look for it in [`PinReport::traces`].
+    pub trace: Option<TraceId>,
     /// What the handle is.
     pub kind: SliceKind,
     /// The thread that made it: a number that is unique in the process and never used again.
@@ -228,9 +247,17 @@ pub enum Holder {
     /// All slices with this tag.
     Tag(Tag),
     /// All slices made at this site; as the subject of an [`Advice`], those of them without a tag.
-    Site(&'static Location<'static>),
+    Site(Site),
+    /// All slices charged to this scope.
+    Scope(ScopeName),
+    /// All slices charged to scopes of this kind.
+    ScopeKind(Tag),
+    /// All handles that this thread made.
+    Thread(u32),
     /// All slices without a tag.
     Untagged,
+    /// All slices that are charged to no scope.
+    Unscoped,
     /// All slices without a known site; as the subject of an [`Advice`], those of them without a tag.
     NoSite,
     /// Handles that are not listed, see [`Totals::untracked`].
@@ -317,4 +344,5 @@ pub(crate) struct ReportMeta {
     pub(crate) memory_bytes: usize,
     pub(crate) idle_bytes: usize,
     pub(crate) ledger_bytes: usize,
+    pub(crate) names_bytes: usize,
 }

@@ -4,7 +4,8 @@
 //! own words (a tag called `(untracked)`, an empty one, one with spaces) is escaped, quoted, or both.
 
 use core::fmt::Write as _;
-use core::panic::Location;
+
+use crate::track::{ScopeName, Site};
 
 /// The mark of something left out.
 const ELLIPSIS: char = '…';
@@ -78,7 +79,7 @@ pub(super) fn name(text: &str, room: usize) -> String {
 }
 
 /// A site as `file:line:column`, escaped but not shortened: [`keep_end`] does that, once the room is known.
-pub(super) fn site(site: &Location<'_>) -> String {
+pub(super) fn site(site: &Site) -> String {
     let mut out = String::new();
     for c in site.file().chars() {
         match c {
@@ -89,6 +90,11 @@ pub(super) fn site(site: &Location<'_>) -> String {
     }
     let _ = write!(out, ":{}:{}", site.line(), site.column());
     out
+}
+
+/// A scope as `ws_session 42`, its name within `room` columns.
+pub(super) fn scope(scope: ScopeName, room: usize) -> String {
+    format!("{} {}", name(scope.kind().name(), room), scope.id())
 }
 
 /// Cuts the front of `text` so that it fits in `room` columns: what tells two paths apart is at their end.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
-use super::names::{keep_end, name, site};
+use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
 use super::table::{Lines, Table};
 use super::units::{age, bytes, count, percent, span};
@@ -151,6 +151,11 @@ impl PinReport {
         if sited {
             tables.push(("by site", &self.by_site));
         }
+        if self.by_scope.iter().any(|blame| matches!(blame.holder, Holder::Scope(_))) {
+            // Few kinds of many scopes: the sum says more than the first of them.
+            tables.push(("by kind of scope", &self.by_scope_kind));
+            tables.push(("by scope", &self.by_scope));
+        }
 
         // One layout for both, so that figures stand under each other.
         let mut layout = Table::new(0, [Elastic, Right, Right, Right, Right, Right]);
@@ -207,7 +212,8 @@ fn advice_line(advice: &Advice, limits: &Limits) -> String {
         Holder::Tag(tag) => format!("of {}", name(tag.name(), limits.tag_width)),
         Holder::Site(at) => format!("from {}", keep_end(&site(at), limits.width / 2)),
         Holder::Everyone => "of all groups together".to_owned(),
-        Holder::Untagged | Holder::NoSite | Holder::Untracked | Holder::InMotion => "with no name".to_owned(),
+        // Advice is about tags and sites.
+        _ => "with no name".to_owned(),
     };
     let exported = match advice.exported {
         0 => String::new(),
@@ -237,7 +243,11 @@ fn holder_name(holder: &Holder, limits: &Limits) -> String {
     match holder {
         Holder::Tag(tag) => name(tag.name(), limits.tag_width),
         Holder::Site(at) => site(at),
+        Holder::Scope(of) => scope(*of, limits.tag_width),
+        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), limits.tag_width)),
+        Holder::Thread(thread) => format!("thread {thread}"),
         Holder::Untagged => "(untagged)".to_owned(),
+        Holder::Unscoped => "(no scope)".to_owned(),
         Holder::NoSite => "(no site)".to_owned(),
         Holder::Untracked => "(untracked)".to_owned(),
         Holder::InMotion => "(in motion)".to_owned(),
@@ -249,6 +259,9 @@ fn slab_row(slab: &PinnedSlab) -> [String; 7] {
     let mut remarks = Vec::new();
     if slab.attached {
         remarks.push("attached".to_owned());
+    }
+    if slab.suspect {
+        remarks.push("suspect".to_owned());
     }
     if slab.untracked > 0 {
         remarks.push(format!("{} untracked", slab.untracked));
@@ -275,11 +288,12 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
         SliceKind::Exported => "exported",
     };
     let tag = slice.tag.map_or("(untagged)".to_owned(), |tag| name(tag.name(), limits.tag_width));
+    let of = slice.scope.map_or(String::new(), |of| format!(" of {}", scope(of, limits.tag_width)));
     [
         bytes(slice.len),
         format!("at {}", slice.offset),
-        tag,
-        slice.site.map_or(String::new(), site),
+        tag + &of,
+        slice.site.map_or(String::new(), |at| site(&at)),
         kind.to_owned(),
         // Without a tick of its own the slice's age is the slab's, one line above.
         if slice.age == slab.age { String::new() } else { age(slice.age) },

@@ -2,6 +2,7 @@
 
 use crate::sync::RwLock;
 use core::fmt;
+use core::num::NonZeroU32;
 use std::collections::HashMap;
 
 /// A name that the program gives to slices it keeps: `"req.head"`, `"cache.key"`.
@@ -21,19 +22,21 @@ use std::collections::HashMap;
 /// assert_eq!(head.to_string(), "req.head");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(u32);
+pub struct Tag(NonZeroU32);
 
 /// Names a process may have.
 const MAX_TAGS: usize = 65_535;
 /// Bytes a name may have.
 const MAX_NAME: usize = 128;
-/// The name of all tags past the limit.
+/// The number of all tags past the limit.
+const FULL: NonZeroU32 = NonZeroU32::new(MAX_TAGS as u32 + 1).unwrap();
+/// Their name.
 const OTHER: &str = "(other)";
 
 struct Names {
     /// By number − 1.
     names: Vec<&'static str>,
-    numbers: Option<HashMap<&'static str, u32>>,
+    numbers: Option<HashMap<&'static str, NonZeroU32>>,
 }
 
 static NAMES: RwLock<Names> = RwLock::new(Names { names: Vec::new(), numbers: None });
@@ -50,17 +53,17 @@ impl Tag {
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        NAMES.read().names.get(self.0 as usize - 1).copied().unwrap_or(OTHER)
+        NAMES.read().names.get(self.0.get() as usize - 1).copied().unwrap_or(OTHER)
     }
 
     /// Never 0, and less than 2²⁴.
     pub(crate) fn number(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     /// The tag with this number; 0 is none.
     pub(crate) fn from_number(number: u32) -> Option<Tag> {
-        (number != 0).then_some(Tag(number))
+        NonZeroU32::new(number).map(Tag)
     }
 }
 
@@ -73,7 +76,7 @@ fn shortened(name: &str) -> &str {
 }
 
 #[cold]
-fn add(name: &str) -> u32 {
+fn add(name: &str) -> NonZeroU32 {
     let mut table = NAMES.write();
     let Names { names, numbers } = &mut *table;
     let numbers = numbers.get_or_insert_default();
@@ -81,11 +84,11 @@ fn add(name: &str) -> u32 {
         return number;
     }
     if names.len() >= MAX_TAGS {
-        return MAX_TAGS as u32 + 1;
+        return FULL;
     }
     let name: &'static str = String::from(name).leak();
     names.push(name);
-    let number = names.len() as u32;
+    let number = NonZeroU32::new(names.len() as u32).unwrap_or(FULL);
     numbers.insert(name, number);
     number
 }

@@ -27,6 +27,7 @@ pub(super) fn meta() -> ReportMeta {
         memory_bytes: 0,
         idle_bytes: 0,
         ledger_bytes: 0,
+        names_bytes: 0,
     }
 }
 
@@ -36,6 +37,7 @@ pub(super) fn slab(id: u64, size: usize, slots: Vec<SlotView>) -> SlabView {
         generation: 1,
         size,
         attached: false,
+        suspect: false,
         handles: slots.len() as u64,
         untracked: 0,
         level: Level::Sites,
@@ -59,6 +61,10 @@ pub(super) fn slot(
         kind: SliceKind::Shared,
         thread: 1,
         tick: 0,
+        scope: 0,
+        first_hint: 0,
+        last_hint: 0,
+        trace: 0,
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::fixtures::{build, forever, server_meta, server_under_load, slab, slot, trap};
 use super::server;
-use crate::report::PinReport;
+use crate::report::{Holder, PinReport};
+use crate::track::{Frame, ScopeName, Tag, Trace, TraceId};
 
 pub(super) fn parse(report: &PinReport) -> Value {
     serde_json::from_str(&report.to_json()).unwrap_or_else(|error| panic!("{error}: {}", report.to_json()))
@@ -46,10 +47,11 @@ fn every_figure_survives() {
         ("memory_bytes", t.memory_bytes),
         ("idle_bytes", t.idle_bytes),
         ("ledger_bytes", t.ledger_bytes),
+        ("names_bytes", t.names_bytes),
     ] {
         assert_eq!(json["totals"][key], figure, "{key}");
     }
-    assert_eq!(json["totals"].as_object().unwrap().len(), 16, "a figure is missing above");
+    assert_eq!(json["totals"].as_object().unwrap().len(), 17, "a figure is missing above");
     for (list, table) in [("by_tag", &report.by_tag), ("by_site", &report.by_site)] {
         assert_eq!(json[list].as_array().unwrap().len(), table.len());
         for (row, blame) in json[list].as_array().unwrap().iter().zip(table) {
@@ -140,7 +142,15 @@ fn the_documented_sample_has_the_keys_that_are_written() {
     let documented = include_str!("../../docs/report_json.md");
     let sample = documented.split("```").find_map(|block| block.strip_prefix("json\n")).unwrap();
     serde_json::from_str::<Value>(sample).unwrap();
-    let written = build(vec![slab(7, 100, vec![slot(0, 20, Some("req.head"), Some(server::read_head()))])]).to_json();
+    let mut report = build(vec![slab(7, 100, vec![slot(0, 20, Some("req.head"), Some(server::read_head()))])]);
+    // What no fixture has: a scope, hints and a stack.
+    let scope = ScopeName::new(Tag::new("ws_session"), 42);
+    report.slabs[0].slices[0].scope = Some(scope);
+    report.by_scope[0].holder = Holder::Scope(scope);
+    report.by_scope_kind[0].holder = Holder::ScopeKind(scope.kind());
+    let frame = Frame { function: Some("server::read_head".to_owned()), file: None, line: Some(11) };
+    report.traces.push(Trace { id: TraceId::from_number(3).unwrap(), frames: vec![frame] });
+    let written = report.to_json();
     let (sample, written) = (keys(sample), keys(&written));
     // What follows the last key differs in its values.
     assert_eq!(sample[..sample.len() - 1], written[..written.len() - 1]);

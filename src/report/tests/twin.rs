@@ -59,6 +59,10 @@ fn random_slot(random: &mut Random, slab_size: usize) -> SlotView {
         kind: [SliceKind::Shared, SliceKind::Shared, SliceKind::Exported, SliceKind::Mut][random.below(4)],
         thread: random.below(3) as u32,
         tick: if random.one_in(3) { NOW - random.below(500) as u32 } else { 0 },
+        scope: 0,
+        first_hint: 0,
+        last_hint: 0,
+        trace: 0,
     }
 }
 
@@ -76,6 +80,7 @@ fn random_views(random: &mut Random) -> Vec<SlabView> {
                 id: id as u64,
                 generation: 1 + random.below(9) as u64,
                 size,
+                suspect: false,
                 attached: random.one_in(5),
                 handles,
                 untracked,
@@ -103,7 +108,10 @@ fn group_of(holder: &Holder) -> Group {
     match holder {
         Holder::Tag(tag) => format!("tag {}", tag.name()),
         Holder::Site(site) => format!("site {site}"),
-        Holder::Untagged | Holder::NoSite => "-".to_owned(),
+        Holder::Scope(scope) => format!("scope {scope}"),
+        Holder::ScopeKind(kind) => format!("kind {kind}"),
+        Holder::Thread(thread) => format!("thread {thread}"),
+        Holder::Untagged | Holder::NoSite | Holder::Unscoped => "-".to_owned(),
         Holder::Untracked => "untracked".to_owned(),
         Holder::InMotion => "in motion".to_owned(),
         Holder::Everyone => "everyone".to_owned(),
@@ -172,7 +180,7 @@ fn check_totals(views: &[SlabView], report: &PinReport) {
     assert_eq!(t.slabs, report.slabs.len());
     assert_eq!(t.slices, report.slabs.iter().map(|slab| slab.slices.len()).sum::<usize>());
     assert_eq!(t.slices, views.iter().map(|view| view.slots.len()).sum::<usize>());
-    for table in [&report.by_tag, &report.by_site] {
+    for table in [&report.by_tag, &report.by_site, &report.by_scope, &report.by_scope_kind, &report.by_thread] {
         assert_eq!(table.iter().map(|blame| blame.amortised_bytes).sum::<usize>(), pinned);
         let listed = table.iter().filter(|blame| !matches!(blame.holder, Holder::Untracked | Holder::InMotion));
         assert_eq!(listed.map(|blame| blame.slices).sum::<usize>(), t.slices);
