@@ -230,7 +230,7 @@ fn blame_header(title: &str) -> [String; 6] {
 fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     let listed = !matches!(blame.holder, Holder::Untracked | Holder::InMotion);
     [
-        format!("  {}", holder_name(&blame.holder, limits)),
+        format!("  {}", holder_name(&blame.holder, limits.tag_width)),
         blame.slices.to_string(),
         if listed { bytes(blame.live_bytes) } else { "unknown".to_owned() },
         bytes(blame.exclusive_bytes),
@@ -239,12 +239,12 @@ fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     ]
 }
 
-fn holder_name(holder: &Holder, limits: &Limits) -> String {
+pub(super) fn holder_name(holder: &Holder, tag_width: usize) -> String {
     match holder {
-        Holder::Tag(tag) => name(tag.name(), limits.tag_width),
+        Holder::Tag(tag) => name(tag.name(), tag_width),
         Holder::Site(at) => site(at),
-        Holder::Scope(of) => scope(*of, limits.tag_width),
-        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), limits.tag_width)),
+        Holder::Scope(of) => scope(*of, tag_width),
+        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), tag_width)),
         Holder::Thread(thread) => format!("thread {thread}"),
         Holder::Untagged => "(untagged)".to_owned(),
         Holder::Unscoped => "(no scope)".to_owned(),
@@ -301,7 +301,14 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
 }
 
 /// `and 3 more slabs`, if `all` passes `shown`.
-fn and_more(lines: &mut Lines<'_, '_>, indent: usize, all: usize, shown: usize, one: &str, many: &str) -> fmt::Result {
+pub(super) fn and_more(
+    lines: &mut Lines<'_, '_>,
+    indent: usize,
+    all: usize,
+    shown: usize,
+    one: &str,
+    many: &str,
+) -> fmt::Result {
     match all.saturating_sub(shown) {
         0 => Ok(()),
         1 => lines.line(&format!("{:indent$}and 1 more {one}", "")),
