@@ -311,7 +311,14 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
 }
 
 /// `and 3 more slabs`, if `all` passes `shown`.
-fn and_more(lines: &mut Lines<'_, '_>, indent: usize, all: usize, shown: usize, one: &str, many: &str) -> fmt::Result {
+pub(super) fn and_more(
+    lines: &mut Lines<'_, '_>,
+    indent: usize,
+    all: usize,
+    shown: usize,
+    one: &str,
+    many: &str,
+) -> fmt::Result {
     match all.saturating_sub(shown) {
         0 => Ok(()),
         1 => lines.line(&format!("{:indent$}and 1 more {one}", "")),
