@@ -82,6 +82,8 @@ mod error;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod observe;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -95,6 +97,10 @@ pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::Level;
 pub use error::{AllocError, BuildError};
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason};
 pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};

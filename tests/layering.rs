@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("buf", 5),
     ("retain", 6),
     ("report", 6),
+    ("observe", 6),
     ("docs", 7),
     ("model", 7),
     ("lib", 7),

@@ -8,6 +8,7 @@
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -18,8 +19,10 @@ mod format;
 mod heapsnapshot;
 mod html;
 mod json;
+mod metric;
 mod model;
 mod names;
+mod pool_metrics;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
@@ -39,7 +42,16 @@ use crate::sync::clock;
 use crate::track::ScopeName;
 
 pub use format::{Format, UnknownFormat};
+pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+#[cfg(feature = "metrics")]
+pub(crate) use pool_metrics::OTHER;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+pub(crate) use pool_metrics::Point;
+pub use pool_metrics::PoolMetrics;
+#[cfg(feature = "prometheus-client")]
+pub(crate) use prometheus::escaped;
+pub use prometheus::write_prometheus_all;
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
