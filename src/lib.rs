@@ -75,6 +75,8 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod buf;
 mod config;
 pub mod docs;
@@ -82,6 +84,8 @@ mod error;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod observe;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -95,6 +99,10 @@ pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::Level;
 pub use error::{AllocError, BuildError};
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};

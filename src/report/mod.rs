@@ -12,6 +12,7 @@
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -26,9 +27,11 @@ mod format;
 mod heapsnapshot;
 mod html;
 mod json;
+mod metric;
 mod model;
 mod names;
 mod plan;
+mod pool_metrics;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
@@ -52,9 +55,18 @@ use crate::track::{self, ScopeName, TraceId};
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
+pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
 pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
 pub use series::{Series, Trend};
+#[cfg(feature = "metrics")]
+pub(crate) use pool_metrics::OTHER;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+pub(crate) use pool_metrics::Point;
+pub use pool_metrics::PoolMetrics;
+#[cfg(feature = "prometheus-client")]
+pub(crate) use prometheus::escaped;
+pub use prometheus::write_prometheus_all;
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
