@@ -120,7 +120,8 @@ impl Console {
         Ok(Taken { report: Some(self.0.pools[pool].report()), number: None, pool, permit })
     }
 
-    fn permit(&self) -> Result<Permit, Refusal> {
+    /// Leave to have a report in memory.
+    pub(super) fn permit(&self) -> Result<Permit, Refusal> {
         // Relaxed: a count, ordered with nothing.
         let more = |taken: usize| (taken < MAX_TAKEN).then_some(taken + 1);
         for _ in 0..PERMIT_TRIES {
@@ -129,7 +130,8 @@ impl Console {
             }
             std::thread::sleep(PERMIT_PAUSE);
         }
-        let text = format!("{MAX_TAKEN} reports are being sent already, and no more are held in memory: try again soon");
+        let text =
+            format!("{MAX_TAKEN} reports are being sent already, and no more are held in memory: try again soon");
         Err(Refusal::new(503, text))
     }
 
@@ -182,7 +184,7 @@ impl fmt::Debug for Console {
 }
 
 /// One of the few reports that may be in memory at a time.
-struct Permit(Console);
+pub(super) struct Permit(Console);
 
 impl Drop for Permit {
     fn drop(&mut self) {

@@ -5,7 +5,7 @@
 //! another origin asks for is refused by what browsers say of it: `Sec-Fetch-Site` (W3C Fetch Metadata) and, for
 //! requests that change something, `Origin`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::request::{Door, Request};
 use super::response::Response;
@@ -62,9 +62,8 @@ impl Hosts {
         if matches!(request.method(), "GET" | "HEAD") || request.values(OWN_HEADER).next().is_some() {
             return None;
         }
-        if request.values("origin").next().is_none() {
-            return None;
-        }
+        // Without one, no page has sent it.
+        request.values("origin").next()?;
         let origin = request.value("origin").unwrap_or("");
         let authority = origin.split_once("://").map(|(_, authority)| authority);
         let ours = authority.is_some_and(|authority| {
@@ -95,7 +94,7 @@ fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
-            literal(host).filter(IpAddr::is_ipv6)?;
+            host.parse::<Ipv6Addr>().ok()?;
             (host, if port.is_empty() { "" } else { port.strip_prefix(':')? })
         }
         None => authority.split_once(':').unwrap_or((authority, "")),

@@ -98,7 +98,9 @@ impl Past {
             all.iter().find(|kept| kept.number == number).cloned()
         });
         let why = match (number, kept) {
-            (_, Some(Kept { number, pool: of, report: Some(report), .. })) if of == pool => return Ok((number, report)),
+            (_, Some(Kept { number, pool: of, report: Some(report), .. })) if of == pool => {
+                return Ok((number, report));
+            }
             (_, Some(kept)) if kept.pool != pool => "is a report of another pool".to_owned(),
             (_, Some(_)) => {
                 format!("was not remembered: it is larger than the {} MiB there are for that", self.max_bytes >> 20)
@@ -135,8 +137,8 @@ impl Past {
 }
 
 fn size_of_summary(report: &PinReport) -> usize {
-    let groups =
-        [&report.by_tag, &report.by_site, &report.by_scope, &report.by_scope_kind, &report.by_thread].map(Vec::capacity);
+    let groups = [&report.by_tag, &report.by_site, &report.by_scope, &report.by_scope_kind, &report.by_thread]
+        .map(Vec::capacity);
     report.slabs.capacity() * size_of::<PinnedSlab>()
         + groups.iter().sum::<usize>() * size_of::<Blame>()
         + report.advice.capacity() * size_of::<Advice>()

@@ -130,9 +130,11 @@ impl<'a> Request<'a> {
 }
 
 fn strip_scheme(target: &str) -> Option<&str> {
-    const SCHEME: &str = "http://";
-    let (scheme, rest) = target.split_at_checked(SCHEME.len())?;
-    scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
+    let strip = |scheme: &str| {
+        let (front, rest) = target.split_at_checked(scheme.len())?;
+        front.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    strip("http://").or_else(|| strip("https://"))
 }
 
 fn find_parameter(query: &str, name: &str) -> Option<String> {
@@ -192,6 +194,7 @@ mod tests {
             ("/?pool=%zz%f", None, "/", Some("%zz%f")),
             ("http://evil:80/metrics?pool=", Some("evil:80"), "/metrics", Some("")),
             ("HTTP://evil", Some("evil"), "/", None),
+            ("https://evil/x", Some("evil"), "/x", None),
             ("http://evil?pool=x", Some("evil"), "", Some("x")),
             ("*", None, "*", None),
             ("", None, "", None),

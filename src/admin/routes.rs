@@ -7,7 +7,7 @@ use super::console::{Console, Refusal, Taken};
 use super::pages;
 use super::request::Request;
 use super::response::{Response, TEXT};
-use crate::report::{Format, diff};
+use crate::report::{Format, PoolMetrics, diff, write_prometheus_all};
 
 /// What an address shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +121,7 @@ impl Console {
         }
     }
 
-    fn report(
-        &self,
-        request: &Request<'_>,
-        pool: usize,
-        format: Format,
-        head: bool,
-    ) -> Result<Response, Refusal> {
+    fn report(&self, request: &Request<'_>, pool: usize, format: Format, head: bool) -> Result<Response, Refusal> {
         let format = match request.parameter("format") {
             Some(name) if format == Format::Text => {
                 name.parse().map_err(|error| Refusal::new(400, format!("{error}")))?
@@ -160,14 +154,16 @@ impl Console {
         Ok(response)
     }
 
-    /// All pools. It is small, so it is made at once and holds no report while it is sent.
+    /// All pools. It is small, so it is made at once and no report is in memory while it is sent.
     fn metrics(&self) -> Result<Response, Refusal> {
-        let mut text = Vec::new();
-        for pool in 0..self.pools().len() {
-            let taken = self.glance(pool)?;
-            let written = taken.report().write_as(Format::Prometheus, &mut text);
-            written.map_err(|error| Refusal::new(500, format!("cannot write the metrics: {error}")))?;
+        let mut pools = Vec::new();
+        for pool in self.pools() {
+            let _permit = self.permit()?;
+            pools.push(PoolMetrics::of(pool));
         }
+        let mut text = Vec::new();
+        write_prometheus_all(&pools, &mut text)
+            .map_err(|error| Refusal::new(500, format!("cannot write the metrics: {error}")))?;
         Ok(Response::known(200, Format::Prometheus.content_type(), text))
     }
 

@@ -10,6 +10,7 @@
 //! | `diff`, `diff_text`, `diff_json` | what changed between two reports |
 //! | `series` | what changed over many, and what only ever grew |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
+//! | `part` | one tag, scope or slab of it, for the console |
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
 //! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
@@ -30,6 +31,8 @@ mod json;
 mod metric;
 mod model;
 mod names;
+#[cfg(feature = "admin")]
+mod part;
 mod plan;
 mod pool_metrics;
 #[cfg(feature = "pprof")]
@@ -57,8 +60,9 @@ pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+#[cfg(feature = "admin")]
+pub(crate) use part::{Part, What};
 pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
-pub use series::{Series, Trend};
 #[cfg(feature = "metrics")]
 pub(crate) use pool_metrics::OTHER;
 #[cfg(any(feature = "metrics", feature = "prometheus-client"))]
@@ -67,6 +71,9 @@ pub use pool_metrics::PoolMetrics;
 #[cfg(feature = "prometheus-client")]
 pub(crate) use prometheus::escaped;
 pub use prometheus::write_prometheus_all;
+pub use series::{Series, Trend};
+#[cfg(feature = "admin")]
+pub(crate) use units::{bytes, span};
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
