@@ -91,6 +91,7 @@ pub mod report;
 mod retain;
 mod sync;
 mod track;
+mod watch;
 
 pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
@@ -104,6 +105,7 @@ pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
+pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -98,7 +98,7 @@ pub(crate) fn site(site: &Site) -> String {
 }
 
 /// A scope as `ws_session 42`, its name within `room` columns.
-pub(super) fn scope(scope: ScopeName, room: usize) -> String {
+pub(crate) fn scope(scope: ScopeName, room: usize) -> String {
     format!("{} {}", name(scope.kind().name(), room), scope.id())
 }
 

@@ -45,7 +45,7 @@ pub(super) fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A span of time in its largest fitting unit: `30 ms`, `3.2 s`, `4 min`, `7.5 h`, `12 d`.
-pub(super) fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let ms = time.as_millis();
     let tenths = |unit: u128, name: &str| {
         let tenths = ms * 10 / unit;
