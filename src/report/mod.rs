@@ -57,6 +57,10 @@ use crate::track::{self, ScopeName, TraceId};
 
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;
+pub(crate) use names::plain as name;
+pub(crate) use names::{scope, site};
+pub(crate) use units::{bytes, span};
+
 pub use format::{Format, UnknownFormat};
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
@@ -72,8 +76,6 @@ pub use pool_metrics::PoolMetrics;
 pub(crate) use prometheus::escaped;
 pub use prometheus::write_prometheus_all;
 pub use series::{Series, Trend};
-#[cfg(feature = "admin")]
-pub(crate) use units::{bytes, span};
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
