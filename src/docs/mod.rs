@@ -11,3 +11,7 @@ pub mod limitations {}
 /// The schema of a report as JSON.
 #[doc = include_str!("report_json.md")]
 pub mod report_json {}
+
+/// Columns, frames, sample types and labels: the report as CSV, folded stacks and pprof.
+#[doc = include_str!("outputs.md")]
+pub mod outputs {}

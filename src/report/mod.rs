@@ -8,11 +8,13 @@
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
+//! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
 mod build;
 mod csv;
+mod escape;
 mod folded;
 mod format;
 mod heapsnapshot;
@@ -23,8 +25,12 @@ mod names;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
+#[cfg(feature = "pprof")]
+mod protobuf;
+mod shares;
 mod stream;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
