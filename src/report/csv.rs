@@ -83,7 +83,7 @@ fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
 /// From `slab` to `level`.
 fn cells_of_slab(slab: &PinnedSlab, out: &mut impl Write) -> fmt::Result {
     let PinnedSlab { id, generation, size, attached, suspect, level, .. } = slab;
-    write!(out, ",{id},{generation},{size},{attached},{suspect},{}", level.as_str())
+    write!(out, ",{id},{generation},{size},{attached},{suspect},{level}")
 }
 
 /// From `kind` to `stack`.

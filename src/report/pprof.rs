@@ -241,7 +241,7 @@ impl<'a, W: Write> Profile<'a, W> {
         self.flush()?;
 
         // pprof shows it as the profile's file.
-        let filename = self.text(&*report.pool)?;
+        let filename = self.name(&*report.pool)?;
         self.message.message(field::MAPPING, |mapping| {
             // id, filename; then has_functions, has_filenames, has_line_numbers and has_inline_frames.
             mapping.uint(1, MAPPING_ID).uint(5, filename);
@@ -308,7 +308,7 @@ impl<'a, W: Write> Profile<'a, W> {
             let [first, last] = hints;
             for (name, tag) in [("tag", tag), ("first_hint", first), ("last_hint", last)] {
                 if let Some(tag) = tag {
-                    let text = self.text(tag.name())?;
+                    let text = self.name(tag.name())?;
                     self.label(labels, name, text)?;
                 }
             }
@@ -353,9 +353,9 @@ impl<'a, W: Write> Profile<'a, W> {
             return Ok(written);
         }
         let (name, file, line, column) = match place {
-            Place::Pool(name) => (self.text(name)?, 0, 0, 0),
-            Place::ScopeKind(kind) => (self.text(kind.name())?, 0, 0, 0),
-            Place::Scope(scope) => (self.text(scope.to_string())?, 0, 0, 0),
+            Place::Pool(name) => (self.name(name)?, 0, 0, 0),
+            Place::ScopeKind(kind) => (self.name(kind.name())?, 0, 0, 0),
+            Place::Scope(scope) => (self.name(scope.to_string())?, 0, 0, 0),
             Place::Site(site) => (self.text(site.to_string())?, self.text(site.file())?, site.line(), site.column()),
             Place::Call(Frame { function, file, line }) => {
                 let line = line.unwrap_or(0);
@@ -387,6 +387,19 @@ impl<'a, W: Write> Profile<'a, W> {
         }
         self.places.insert(place, written);
         Ok(written)
+    }
+
+    /// As [`text`](Self::text), for what the program may have put anything into: pprof hands labels, and the mapping's
+    /// name, to graphviz in quotes, and leaves quotes in them as they are.
+    fn name(&mut self, name: impl Into<Cow<'a, str>>) -> io::Result<u64> {
+        let name = name.into();
+        let in_quotes = |c: char| matches!(c, '"' | '\\');
+        if !name.contains(in_quotes) {
+            return self.text(name);
+        }
+        let mut shown = String::new();
+        harmless(&name, in_quotes, &mut shown).map_err(io::Error::other)?;
+        self.text(shown)
     }
 
     /// Where `text` stands in the table of strings, to which it is added unless it is there.
