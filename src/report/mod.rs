@@ -14,6 +14,7 @@
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
 //! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
+//! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -23,6 +24,7 @@ mod diff;
 mod diff_json;
 mod diff_text;
 mod dominators;
+mod escape;
 mod folded;
 mod format;
 mod heapsnapshot;
@@ -38,9 +40,13 @@ mod pool_metrics;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
+#[cfg(feature = "pprof")]
+mod protobuf;
 mod series;
+mod shares;
 mod stream;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -6,10 +6,12 @@
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
 //! | `json` | a file that a JSON parser refuses or reads differently |
+//! | `outputs` | CSV, folded stacks and pprof whose sums are not the report's, or which a reader takes for something else |
 
 mod edges;
 mod fixtures;
 mod json;
+mod outputs;
 mod server;
 mod shown;
 mod twin;
