@@ -11,3 +11,7 @@ pub mod limitations {}
 /// The schema of a report as JSON.
 #[doc = include_str!("report_json.md")]
 pub mod report_json {}
+
+/// A report as a heap snapshot, for Chrome DevTools and memlab.
+#[doc = include_str!("heap_snapshot.md")]
+pub mod heap_snapshot {}
