@@ -14,7 +14,7 @@
 use core::fmt;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::Hash as StdHash;
+use std::hash::{Hash as StdHash, Hasher};
 
 use super::ids::{Hash, Ids};
 use super::texts;
@@ -68,13 +68,29 @@ pub(super) enum Culprit {
 }
 
 /// What tells slices of one kind from others.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 struct Traits {
     scope: Option<ScopeName>,
     tag: Option<Tag>,
     site: Option<Site>,
     first_hint: Option<Tag>,
     last_hint: Option<Tag>,
+}
+
+// A site is looked up by its address, for speed. One line of source may have several: it gets as many kinds, which hang on
+// the same group by edges of the same name.
+impl PartialEq for Traits {
+    fn eq(&self, other: &Traits) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Traits {}
+
+impl StdHash for Traits {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
 }
 
 /// Slices of one kind hang on one group by edges of one name.
@@ -95,7 +111,7 @@ struct Group {
 const UNSCOPED: u32 = u32::MAX;
 
 /// All that the name of a slice says.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) offset: usize,
     pub(super) len: usize,
@@ -103,14 +119,35 @@ pub(super) struct Extent {
     pub(super) noun: u8,
 }
 
-impl Extent {
-    fn of(slice: &PinnedSlice) -> Extent {
-        let noun = match slice.kind {
+/// The names that slices have, each once.
+struct Extents {
+    things: Vec<Extent>,
+    /// Which of them each slice has, in the order of the report.
+    of_slices: Vec<u32>,
+}
+
+impl Extents {
+    fn of(report: &PinReport) -> Extents {
+        let noun = |kind| match kind {
             SliceKind::Shared => 0,
             SliceKind::Exported => 1,
             SliceKind::Mut => 2,
         };
-        Extent { offset: slice.offset, len: slice.len, noun }
+        // As small as an extent alone, for there are millions.
+        let listed = |(slice, at): (&PinnedSlice, u32)| (slice.offset, slice.len, noun(slice.kind), at);
+        let mut slices: Vec<(usize, usize, u8, u32)> = slices(report).zip(0..).map(listed).collect();
+        slices.sort_unstable();
+        let mut of_slices = vec![0; slices.len()];
+        let mut things: Vec<Extent> = Vec::new();
+        for (offset, len, noun, at) in slices {
+            let extent = Extent { offset, len, noun };
+            if things.last() != Some(&extent) {
+                things.push(extent);
+            }
+            of_slices[at as usize] = things.len() as u32 - 1;
+        }
+        things.shrink_to_fit();
+        Extents { things, of_slices }
     }
 }
 
@@ -169,8 +206,7 @@ pub(super) struct Graph<'a> {
     kind_of: Vec<u32>,
     /// Slices by group.
     by_group: Vec<u32>,
-    /// In order, each once.
-    extents: Vec<Extent>,
+    extents: Extents,
     unlisted: Vec<Unlisted>,
     /// What the memory of each slab is called.
     memory: Vec<u32>,
@@ -242,7 +278,7 @@ impl<'a> Graph<'a> {
             groups,
             kinds,
             kind_of,
-            extents: extents(report),
+            extents: Extents::of(report),
             unlisted: unlisted(report, &mut texts),
             memory: Vec::new(),
             parts: report.slabs.iter().map(|slab| parts(slab) as u64).sum(),
@@ -344,13 +380,12 @@ impl<'a> Graph<'a> {
         (self.texts.things.len() + scope) as u32
     }
 
-    fn slice_text(&self, slice: &PinnedSlice) -> u32 {
-        let extent = Extent::of(slice);
-        (self.texts.things.len() + self.scopes.len() + self.extents.partition_point(|other| *other < extent)) as u32
+    fn slice_text(&self, slice: usize) -> u32 {
+        (self.texts.things.len() + self.scopes.len()) as u32 + self.extents.of_slices[slice]
     }
 
     fn slab_text(&self, slab: usize) -> u32 {
-        (self.texts.things.len() + self.scopes.len() + self.extents.len() + slab) as u32
+        (self.texts.things.len() + self.scopes.len() + self.extents.things.len() + slab) as u32
     }
 
     /// Every string, in the order of their places.
@@ -358,7 +393,7 @@ impl<'a> Graph<'a> {
         self.texts.things.iter().try_for_each(|text| each(text))?;
         self.scopes.iter().try_for_each(|scope| each(&texts::scope(*scope)))?;
         let mut text = String::new();
-        for extent in &self.extents {
+        for extent in &self.extents.things {
             text.clear();
             texts::slice(*extent, &mut text);
             each(&text)?;
@@ -373,7 +408,7 @@ impl<'a> Graph<'a> {
 
     /// Every node, in the order of their places.
     pub(super) fn nodes(&self, each: &mut dyn FnMut(Node) -> fmt::Result) -> fmt::Result {
-        let mut ids = Ids::default();
+        let mut ids = Ids::for_nodes(self.node_count());
         each(Node { kind: NodeKind::Synthetic, name: 0, id: Ids::ROOT, self_size: 0, edge_count: 1 })?;
         let mut native =
             |name, id, self_size, edge_count| each(Node { kind: NodeKind::Native, name, id, self_size, edge_count });
@@ -391,11 +426,19 @@ impl<'a> Graph<'a> {
             let hash = scope_hash(scope).text("group").text(&self.texts.things[group.text as usize]);
             native(group.text, ids.hashed(hash), 0, group.slices)?;
         }
+        let mut at = 0;
         for slab in &self.report.slabs {
             let hash = Hash::of(b"slice").number(slab.id).number(slab.generation);
+            // Clones cover the same bytes and stand side by side. They are counted: if each hashed to the same id, and
+            // looked for a free one from there on, they would take steps by the square of their number.
+            let (mut before, mut copies) = (None, 0);
             for slice in &slab.slices {
-                let hash = hash.number(slice.offset as u64).number(slice.len as u64);
-                native(self.slice_text(slice), ids.hashed(hash), 0, 1)?;
+                let extent = (slice.offset, slice.len);
+                copies = if before == Some(extent) { copies + 1 } else { 0 };
+                before = Some(extent);
+                let hash = hash.number(slice.offset as u64).number(slice.len as u64).number(copies);
+                native(self.slice_text(at), ids.hashed(hash), 0, 1)?;
+                at += 1;
             }
         }
         for handles in &self.unlisted {
@@ -477,6 +520,10 @@ impl Traits {
         Traits { scope, tag, site, first_hint, last_hint }
     }
 
+    fn key(&self) -> impl Eq + StdHash + use<> {
+        (self.scope, self.tag, self.site.map(|site| site.address()), self.first_hint, self.last_hint)
+    }
+
     fn culprit(&self) -> Culprit {
         match (self.tag, self.site) {
             (Some(tag), _) => Culprit::Tag(tag),
@@ -512,14 +559,6 @@ fn by_group(kind_of: &[u32], kinds: &[Kind], groups: &[Group]) -> Vec<u32> {
         *place += 1;
     }
     ordered
-}
-
-fn extents(report: &PinReport) -> Vec<Extent> {
-    let mut extents: Vec<Extent> = slices(report).map(Extent::of).collect();
-    extents.sort_unstable();
-    extents.dedup();
-    extents.shrink_to_fit();
-    extents
 }
 
 /// The nodes for handles that are not listed, as far as there are any.

@@ -19,7 +19,7 @@ use std::io;
 
 use super::model::PinReport;
 use super::stream::stream;
-use graph::{Edge, Graph, Node};
+use graph::{Graph, Node};
 use texts::json_ascii;
 
 /// What stands before the counts: the fields of a node and of an edge, and the names of their types, as V8 has them.
@@ -38,10 +38,10 @@ const META: &str = concat!(
 );
 
 /// Figures of a node: an edge names its target by the place of the first of them.
-const NODE_FIELDS: u64 = 7;
+const NODE_FIELDS: u32 = 7;
 
 /// More nodes than this cannot be named by an edge, whose figures have 32 bits.
-const MAX_NODES: u64 = u32::MAX as u64 / NODE_FIELDS;
+const MAX_NODES: u64 = (u32::MAX / NODE_FIELDS) as u64;
 
 impl PinReport {
     /// A heap snapshot of V8, for Chrome DevTools and memlab: [`docs::heap_snapshot`](crate::docs::heap_snapshot) says
@@ -51,7 +51,7 @@ impl PinReport {
     /// *Retainers* of a line says in words which slice holds it, and who owns that. Between two snapshots of one pool,
     /// *Comparison* shows what grew.
     ///
-    /// The pieces are small: give it a [`BufWriter`](io::BufWriter) if `out` is a file or a socket.
+    /// It is written in pieces of about 8 KiB, so that a large one is never in memory as a whole.
     ///
     /// ```
     /// let pool = bufslab::SlabPool::builder().slab_size(4096).build()?;
@@ -59,7 +59,7 @@ impl PinReport {
     /// read.extend_from_slice(&[0; 4096]);
     /// let head = read.freeze().slice(..20).tag("req.head");
     ///
-    /// let mut file = Vec::new(); // or a `BufWriter` around `pins.heapsnapshot`
+    /// let mut file = Vec::new(); // or the file `pins.heapsnapshot`
     /// pool.report().write_heap_snapshot(&mut file)?;
     /// assert!(String::from_utf8(file)?.contains("\"pinned by req.head\""));
     /// # drop(head);
@@ -83,54 +83,97 @@ impl PinReport {
 fn document(graph: &Graph<'_>, out: &mut impl Write) -> fmt::Result {
     let (nodes, edges) = (graph.node_count(), graph.edge_count());
     write!(out, "{META},\"node_count\":{nodes},\"edge_count\":{edges},\"trace_function_count\":0}},\n\"nodes\":[")?;
-    let mut row = Row::default();
-    graph.nodes(&mut |node| row.node(&node, out))?;
-    out.write_str("],\n\"edges\":[")?;
-    let mut row = Row::default();
-    graph.edges(&mut |edge| row.edge(&edge, out))?;
-    out.write_str(
-        "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",
-    )?;
-    let mut first = true;
-    let mut line = String::new();
-    graph.strings(&mut |text| {
-        line.clear();
-        line.push_str(if first { "" } else { ",\n" });
-        first = false;
-        json_ascii(text, &mut line);
-        out.write_str(&line)
+    let mut rows = Rows::new(out);
+    graph.nodes(&mut |node| {
+        let Node { kind, name, id, self_size, edge_count } = node;
+        // No stack of an allocation, and neither attached to a document nor detached.
+        rows.row(&[kind as u32, name, id, self_size, edge_count, 0, 0])
     })?;
-    out.write_str("]}\n")
+    rows.end("],\n\"edges\":[")?;
+    graph.edges(&mut |edge| rows.row(&[edge.kind as u32, edge.name, edge.to * NODE_FIELDS]))?;
+    rows.end(concat!(
+        "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":["
+    ))?;
+    graph.strings(&mut |text| {
+        rows.begin()?;
+        json_ascii(text, &mut rows.text);
+        Ok(())
+    })?;
+    rows.end("]}\n")
 }
 
-/// Puts one row together, so that it is handed on in one piece.
-#[derive(Default)]
-struct Row {
+/// The rows of one array after the other, handed on many at a time.
+struct Rows<'a, W> {
+    out: &'a mut W,
     text: String,
-    /// Whether it is not the first.
+    /// Whether a row of the present array is there already.
     follows: bool,
 }
 
-impl Row {
-    fn begin(&mut self) {
-        self.text.clear();
+impl<'a, W: Write> Rows<'a, W> {
+    /// Bytes that are worth handing on.
+    const ENOUGH: usize = 8 * 1024;
+
+    fn new(out: &'a mut W) -> Self {
+        Rows { out, text: String::new(), follows: false }
+    }
+
+    fn begin(&mut self) -> fmt::Result {
+        if self.text.len() >= Self::ENOUGH {
+            self.out.write_str(&self.text)?;
+            self.text.clear();
+        }
         if self.follows {
-            self.text.push_str("\n,");
+            self.text.push_str(",\n");
         }
         self.follows = true;
+        Ok(())
     }
 
-    fn node(&mut self, node: &Node, out: &mut impl Write) -> fmt::Result {
-        self.begin();
-        let Node { kind, name, id, self_size, edge_count } = node;
-        // No stack of an allocation, and neither attached to a document nor detached.
-        write!(self.text, "{},{name},{id},{self_size},{edge_count},0,0", *kind as u32)?;
-        out.write_str(&self.text)
+    fn row(&mut self, figures: &[u32]) -> fmt::Result {
+        self.begin()?;
+        for (at, figure) in figures.iter().enumerate() {
+            if at > 0 {
+                self.text.push(',');
+            }
+            push_number(*figure, &mut self.text);
+        }
+        Ok(())
     }
 
-    fn edge(&mut self, edge: &Edge, out: &mut impl Write) -> fmt::Result {
-        self.begin();
-        write!(self.text, "{},{},{}", edge.kind as u32, edge.name, u64::from(edge.to) * NODE_FIELDS)?;
-        out.write_str(&self.text)
+    /// Ends an array, and whatever comes before the next one.
+    fn end(&mut self, text: &str) -> fmt::Result {
+        self.out.write_str(&self.text)?;
+        self.text.clear();
+        self.follows = false;
+        self.out.write_str(text)
+    }
+}
+
+/// What `{}` writes, without going through `fmt`: millions of them are most of a file.
+fn push_number(mut n: u32, out: &mut String) {
+    let mut digits = [0; 10];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    // Digits are always text.
+    out.push_str(str::from_utf8(&digits[first..]).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_as_fmt_writes_them() {
+        for n in (0..=10).flat_map(|exponent| [10_u64.pow(exponent) - 1, 10_u64.pow(exponent)]).chain([4_294_967_295]) {
+            let mut text = String::new();
+            super::push_number(n as u32, &mut text);
+            assert_eq!(text, (n as u32).to_string());
+        }
     }
 }

@@ -66,7 +66,7 @@ fn random_slot(random: &mut Random, slab_size: usize) -> SlotView {
     }
 }
 
-fn random_views(random: &mut Random) -> Vec<SlabView> {
+pub(super) fn random_views(random: &mut Random) -> Vec<SlabView> {
     (0..random.below(12))
         .map(|id| {
             let size = random.below(200);
