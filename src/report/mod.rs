@@ -39,6 +39,10 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
+pub(crate) use names::plain as name;
+pub(crate) use names::{scope, site};
+pub(crate) use units::{bytes, span};
+
 pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
 
