@@ -5,11 +5,13 @@
 //! | `twin` | wrong sums: random slabs, torn ones among them, against a byte map that is too simple to be wrong |
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
+//! | `heap_snapshot` | a snapshot that V8's viewers refuse, or in which something else keeps a slab alive than in the report |
 //! | `json` | a file that a JSON parser refuses or reads differently |
 //! | `outputs` | CSV, folded stacks and pprof whose sums are not the report's, or which a reader takes for something else |
 
 mod edges;
 mod fixtures;
+mod heap_snapshot;
 mod json;
 mod outputs;
 mod server;
