@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::guard::Hosts;
 use super::past::{self, Past};
@@ -46,6 +47,8 @@ struct Inner {
     compacting: Mutex<()>,
     past: Past,
     taken: AtomicUsize,
+    /// How often whoever naps was woken.
+    interrupts: AtomicUsize,
 }
 
 type Compact = Box<dyn Fn(&SlabPool) + Send + Sync>;
@@ -133,6 +136,28 @@ impl Console {
         let text =
             format!("{MAX_TAKEN} reports are being sent already, and no more are held in memory: try again soon");
         Err(Refusal::new(503, text))
+    }
+
+    /// Waits between two reports. Returns whether nobody [interrupted](Console::interrupt) that.
+    pub(super) fn nap(&self, time: Duration) -> bool {
+        // Relaxed: a hint to leave soon, ordered with nothing.
+        let before = self.0.interrupts.load(Ordering::Relaxed);
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+            if self.0.interrupts.load(Ordering::Relaxed) != before {
+                return false;
+            }
+        }
+    }
+
+    /// Wakes whoever naps: a server is about to end.
+    pub(super) fn interrupt(&self) {
+        self.0.interrupts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sets the level for slabs that the pool takes from now on.
@@ -314,6 +339,7 @@ impl ConsoleBuilder {
             compacting: Mutex::new(()),
             past: Past::new(self.remember_bytes),
             taken: AtomicUsize::new(0),
+            interrupts: AtomicUsize::new(0),
         })))
     }
 }
