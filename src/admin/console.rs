@@ -176,8 +176,7 @@ impl Console {
     /// Lets the program compact what it holds.
     pub(super) fn compact(&self, pool: usize) -> Result<String, Refusal> {
         let Some(compact) = &self.0.compact else {
-            let how = "compaction is not enabled: the program enables it by on_compact(|pool| ...), as only it can \
-                       reach the slices that it holds";
+            let how = "compaction is not enabled: the program enables it by on_compact(|pool| ...)";
             return Err(Refusal::new(403, how));
         };
         let Some(_alone) = self.0.compacting.try_lock() else {
