@@ -15,7 +15,7 @@ pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
@@ -147,8 +147,21 @@ impl SlabPool {
         registry::all().into_iter().map(SlabPool).collect()
     }
 
+    pub(crate) fn downgrade(&self) -> WeakPool {
+        WeakPool(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn core(&self) -> &Core {
         &self.0
+    }
+}
+
+/// A pool, if it is there still.
+pub(crate) struct WeakPool(Weak<Core>);
+
+impl WeakPool {
+    pub(crate) fn upgrade(&self) -> Option<SlabPool> {
+        self.0.upgrade().map(SlabPool)
     }
 }
 

@@ -49,6 +49,10 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
+pub(crate) use names::plain as name;
+pub(crate) use names::{scope, site};
+pub(crate) use units::{bytes, span};
+
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};

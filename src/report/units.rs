@@ -7,7 +7,7 @@ use super::model::Age;
 /// `n` bytes in binary units, rounded to one decimal.
 ///
 /// From ten units on, a figure without a decimal is exact: `64 KiB` is 65,536 bytes, `64.0 KiB` is close to it.
-pub(super) fn bytes(n: usize) -> String {
+pub(crate) fn bytes(n: usize) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if n < 1024 {
         return format!("{n} B");
@@ -68,7 +68,7 @@ pub(super) fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A span of time in its largest fitting unit: `30 ms`, `3.2 s`, `4 min`, `7.5 h`, `12 d`.
-pub(super) fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let ms = time.as_millis();
     let tenths = |unit: u128, name: &str| {
         let tenths = ms * 10 / unit;
