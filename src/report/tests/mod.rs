@@ -6,10 +6,16 @@
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
 //! | `json` | a file that a JSON parser refuses or reads differently |
+//! | `retained` | slabs under the wrong holder in the tree, against sets of paths |
+//! | `plan` | a prediction that doing it would refute |
+//! | `compare` | diffs that mix up reports, rates over no time, trends that are none |
 
+mod compare;
 mod edges;
 mod fixtures;
 mod json;
+mod plan;
+mod retained;
 mod server;
 mod shown;
 mod twin;
