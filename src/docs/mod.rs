@@ -15,3 +15,6 @@ pub mod report_json {}
 /// The schema of what changed between two reports, as JSON.
 #[doc = include_str!("diff_json.md")]
 pub mod diff_json {}
+/// Columns, frames, sample types and labels: the report as CSV, folded stacks and pprof.
+#[doc = include_str!("outputs.md")]
+pub mod outputs {}

@@ -12,6 +12,7 @@
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
 //! | `format` | every form it can be written in |
+//! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -21,6 +22,7 @@ mod diff;
 mod diff_json;
 mod diff_text;
 mod dominators;
+mod escape;
 mod folded;
 mod format;
 mod heapsnapshot;
@@ -32,9 +34,13 @@ mod plan;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
+#[cfg(feature = "pprof")]
+mod protobuf;
 mod series;
+mod shares;
 mod stream;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;

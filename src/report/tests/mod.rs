@@ -9,11 +9,13 @@
 //! | `retained` | slabs under the wrong holder in the tree, against sets of paths |
 //! | `plan` | a prediction that doing it would refute |
 //! | `compare` | diffs that mix up reports, rates over no time, trends that are none |
+//! | `outputs` | CSV, folded stacks and pprof whose sums are not the report's, or which a reader takes for something else |
 
 mod compare;
 mod edges;
 mod fixtures;
 mod json;
+mod outputs;
 mod plan;
 mod retained;
 mod server;
