@@ -116,6 +116,25 @@ fn many_tags_become_few_series_that_add_up() {
 }
 
 #[test]
+fn all_scopes_of_a_kind_are_one_series() {
+    let pool = pool("scoped", 1024);
+    let mut kept = vec![pin(&pool, "kept", 10)];
+    for (kind, id) in [("ws_session", 1), ("ws_session", 2), ("(no scope)", 3)] {
+        let _scope = pool.scope(kind, id);
+        kept.push(pin(&pool, "kept", 10));
+    }
+    let page = of_report(&pool.report());
+    let expected = [("\"(no scope)\"", 1.0), ("(no scope)", 1.0), ("ws_session", 2.0)];
+    for (name, each) in
+        [("scope_kind_slices", 1.0), ("scope_kind_pinned_bytes", 1024.0), ("scope_kind_exclusive_bytes", 1024.0)]
+    {
+        let kinds = page.by(&format!("bufslab_{name}"), "scope_kind");
+        assert_eq!(kinds, expected.map(|(kind, times)| (kind.to_owned(), times * each)), "{name}");
+    }
+    drop(kept);
+}
+
+#[test]
 fn histograms_count_every_slice_and_slab_once() {
     let pool = pool("spread", 1000);
     let kept: Vec<SlabBytes> = [1, 10, 50, 51, 500, 999, 1000].map(|kept| pin(&pool, "kept", kept)).into();
