@@ -46,6 +46,10 @@ models! {
     counts_against_detaching
     drops_are_over_before_the_next_life
 
+    report_against_notes_changing_hands
+    two_threads_note_in_one_segment
+    guest_takes_over_a_noted_slot
+
     snapshot_against_a_clone_that_moves
     snapshot_against_slots_changing_hands
     snapshot_against_split_to

@@ -105,7 +105,7 @@ impl Idle {
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
         };
         match slot {
-            Some(slot) => header.publish(slot, entry, level.code(), 0, header.stack(level.code())),
+            Some(slot) => header.publish(slot, entry, 0),
             None => header.count_unlisted(1),
         }
         // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
