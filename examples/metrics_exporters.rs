@@ -71,6 +71,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// A session every 20 ms, each of which keeps its request's head.
 fn serve_sessions(pools: &[SlabPool], time: Duration) {
     let (start, mut kept) = (Instant::now(), Vec::new());
+    // A name may be anything, as one that comes from a client is.
+    for odd in ["say \"hi\" to C:\\temp", "bell\u{7}"] {
+        let mut reply = pools[1].alloc(1 << 10);
+        reply.resize(1 << 10, b'.');
+        kept.push(reply.freeze().tag(odd));
+    }
     for id in 0.. {
         if start.elapsed() >= time {
             break;
