@@ -7,6 +7,7 @@
 //! | `blame` | groups by tag and site, their shares, and what compacting them frees |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
+//! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
@@ -23,6 +24,8 @@ mod names;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
+#[cfg(feature = "json")]
+mod read;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -40,6 +43,8 @@ use crate::track::ScopeName;
 
 pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+#[cfg(feature = "json")]
+pub use read::ReadError;
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.

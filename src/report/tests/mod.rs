@@ -6,10 +6,13 @@
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
 //! | `json` | a file that a JSON parser refuses or reads differently |
+//! | `read` | a report that changes when it is written and read back, and files that are believed too much |
 
 mod edges;
 mod fixtures;
 mod json;
+#[cfg(feature = "json")]
+mod read;
 mod server;
 mod shown;
 mod twin;

@@ -32,7 +32,7 @@ impl Random {
         (self.0 % n as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
@@ -66,7 +66,7 @@ fn random_slot(random: &mut Random, slab_size: usize) -> SlotView {
     }
 }
 
-fn random_views(random: &mut Random) -> Vec<SlabView> {
+pub(super) fn random_views(random: &mut Random) -> Vec<SlabView> {
     (0..random.below(12))
         .map(|id| {
             let size = random.below(200);
