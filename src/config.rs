@@ -1,44 +1,135 @@
 //! Floor 1: what a pool can be told, and what is allowed.
 
 use crate::error::BuildError;
-use crate::policy::RetainPolicy;
+use crate::policy::{RetainPolicy, SuspectPolicy};
+use core::cmp::Reverse;
+use core::fmt;
+use core::num::NonZeroU32;
+use core::str::FromStr;
 
 /// How much a pool knows of its slices. Switchable at run time for slabs taken from then on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
+///
+/// Ordered by how much: `Off < Counters < Sites < Backtraces`, and of two of the last kind the denser one is more.
+///
+/// ```
+/// use bufslab::Level;
+///
+/// assert!(Level::Sites < Level::backtraces(100) && Level::backtraces(100) < Level::backtraces(1));
+/// assert_eq!("backtraces/100".parse(), Ok(Level::backtraces(100)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Level {
     /// Reference counts alone: a report says which slabs are pinned and by how many handles, not by which.
-    Off = 0,
+    Off,
     /// Every slice's place: a report knows live bytes and waste, and not who holds them.
-    Counters = 1,
-    /// Every slice's place, site, tag and age.
+    Counters,
+    /// Every slice's place, site, tag, scope and age.
     #[default]
-    Sites = 2,
+    Sites,
+    /// As `Sites`, and the stack of every n-th handle that a thread makes. Taking one costs some microseconds. Needs the
+    /// feature `backtraces`; without it no stack is taken.
+    Backtraces {
+        /// Every how many handles; the first is one of them.
+        one_in: NonZeroU32,
+    },
 }
 
 impl Level {
-    pub(crate) const fn from_u8(value: u8) -> Level {
-        match value {
-            0 => Level::Off,
-            1 => Level::Counters,
-            _ => Level::Sites,
+    /// [`Backtraces`](Level::Backtraces) for one in `n` handles; 0 means every one.
+    #[must_use]
+    pub const fn backtraces(n: u32) -> Level {
+        let one_in = match NonZeroU32::new(n) {
+            Some(n) => n,
+            None => NonZeroU32::MIN,
+        };
+        Level::Backtraces { one_in }
+    }
+
+    /// The level as one number that keeps its order up to `SITES`: 0, 1, 2, and 2 + n from there on.
+    pub(crate) const fn code(self) -> u32 {
+        match self {
+            Level::Off => 0,
+            Level::Counters => Level::COUNTERS,
+            Level::Sites => Level::SITES,
+            Level::Backtraces { one_in } => one_in.get().saturating_add(Level::SITES),
         }
     }
 
-    /// `"off"`, `"counters"` or `"sites"`.
+    pub(crate) const COUNTERS: u32 = 1;
+    pub(crate) const SITES: u32 = 2;
+
+    pub(crate) const fn from_code(code: u32) -> Level {
+        match code {
+            0 => Level::Off,
+            Level::COUNTERS => Level::Counters,
+            Level::SITES => Level::Sites,
+            more => Level::backtraces(more - Level::SITES),
+        }
+    }
+
+    /// `"off"`, `"counters"`, `"sites"` or `"backtraces"`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Level::Off => "off",
             Level::Counters => "counters",
             Level::Sites => "sites",
+            Level::Backtraces { .. } => "backtraces",
+        }
+    }
+
+    fn rank(self) -> (u32, Reverse<u32>) {
+        match self {
+            Level::Backtraces { one_in } => (3, Reverse(one_in.get())),
+            other => (other.code(), Reverse(0)),
         }
     }
 }
 
-impl core::fmt::Display for Level {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(self.as_str())
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Level) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Level {
+    fn cmp(&self, other: &Level) -> core::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// As [`FromStr`] reads it: `sites`, `backtraces/100`.
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Level::Backtraces { one_in } => f.pad(&format!("backtraces/{one_in}")),
+            other => f.pad(other.as_str()),
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = BuildError;
+
+    /// Reads `off`, `counters`, `sites`, `backtraces` or `backtraces/100`, in letters of any case.
+    ///
+    /// # Errors
+    ///
+    /// Says what was given and what is allowed.
+    fn from_str(text: &str) -> Result<Level, BuildError> {
+        parse_level("level", text)
+    }
+}
+
+pub(crate) fn parse_level(field: &'static str, text: &str) -> Result<Level, BuildError> {
+    let word = text.trim().to_ascii_lowercase();
+    match word.split_once('/').unwrap_or((&word, "")) {
+        ("off", "") => Ok(Level::Off),
+        ("counters", "") => Ok(Level::Counters),
+        ("sites", "") => Ok(Level::Sites),
+        ("backtraces", "") if !word.ends_with('/') => Ok(Level::backtraces(1)),
+        ("backtraces", n) if n.parse().is_ok_and(|n: u32| n > 0) => Ok(Level::backtraces(n.parse().unwrap_or(1))),
+        _ => Err(BuildError::new(field, format!("{text:?}"), "off, counters, sites, backtraces or backtraces/N")),
     }
 }
 
@@ -59,6 +150,7 @@ pub(crate) struct Config {
     pub(crate) zero_on_recycle: bool,
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
+    pub(crate) suspects: Option<SuspectPolicy>,
 }
 
 impl Default for Config {
@@ -72,6 +164,7 @@ impl Default for Config {
             zero_on_recycle: false,
             level: Level::default(),
             retain_policy: RetainPolicy::default(),
+            suspects: None,
         }
     }
 }
@@ -137,6 +230,21 @@ mod tests {
             let error = parse_size("SLAB_BUFFER_SIZE", text).unwrap_err();
             assert!(error.to_string().starts_with(&format!("SLAB_BUFFER_SIZE is {text:?}: ")), "{error}");
         }
+    }
+
+    #[test]
+    fn levels_as_operators_write_them() {
+        for level in [Level::Off, Level::Counters, Level::Sites, Level::backtraces(1), Level::backtraces(u32::MAX - 2)]
+        {
+            assert_eq!(level.to_string().parse(), Ok(level));
+            assert_eq!(Level::from_code(level.code()), level);
+        }
+        assert_eq!(" Backtraces ".parse(), Ok(Level::backtraces(1)));
+        for text in ["", "all", "sites/2", "backtraces/", "backtraces/0", "backtraces/-1", "backtraces/x"] {
+            let error = parse_level("SLAB_TRACKING", text).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("SLAB_TRACKING is {text:?}: ")), "{error}");
+        }
+        assert!(Level::Off < Level::Counters && Level::Counters < Level::Sites && Level::Sites < Level::backtraces(9));
     }
 
     #[test]

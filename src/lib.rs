@@ -95,11 +95,11 @@ pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::Level;
 pub use error::{AllocError, BuildError};
-pub use policy::{RetainDecision, RetainPolicy, RetainReason};
-pub use pool::{PoolStats, SlabPool, SlabPoolBuilder};
+pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
+pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
-pub use track::{Frame, ScopeName, Site, Tag, Trace, TraceId};
+pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -43,7 +43,7 @@ pub struct View {
 impl Ledger {
     /// A ledger whose slabs come from `source`.
     pub fn new(source: impl SlabSource) -> Ledger {
-        Ledger(raw::Ledger::new(1, Box::new(source), None, None))
+        Ledger(raw::Ledger::new(1, Box::new(source), None, None, || 0))
     }
 
     /// A fresh slab.

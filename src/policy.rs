@@ -1,6 +1,7 @@
 //! Floor 1: when a slice that is kept for long is worth a copy.
 
 use core::fmt;
+use core::time::Duration;
 
 /// Decides whether keeping a slice is worth its slab, or whether a copy is cheaper.
 ///
@@ -107,6 +108,51 @@ pub enum RetainReason {
     Ratio,
     /// Kept: the slice covers enough of its slab.
     WorthItsSlab,
+}
+
+/// Which slabs are *suspects*: pinned for long, and for little. Whatever makes a handle on one of them from then on, or
+/// touches one, leaves its stack, whatever the pool's [`Level`](crate::Level).
+///
+/// A slab that a thread still allocates from is never one.
+///
+/// ```
+/// use bufslab::{SlabPool, SuspectPolicy};
+/// use std::time::Duration;
+///
+/// let suspects = SuspectPolicy::new(Duration::from_secs(600), 5);
+/// let pool = SlabPool::builder().suspects(suspects).build()?;
+/// # Ok::<(), bufslab::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuspectPolicy {
+    older_than: Duration,
+    below_percent: u8,
+}
+
+impl SuspectPolicy {
+    /// Slabs at least this old of which live slices cover less than `below_percent` of 100.
+    #[must_use]
+    pub const fn new(older_than: Duration, below_percent: u8) -> Self {
+        SuspectPolicy { older_than, below_percent }
+    }
+
+    /// From which age on.
+    #[must_use]
+    pub const fn older_than(&self) -> Duration {
+        self.older_than
+    }
+
+    /// Below which occupancy, in per cent.
+    #[must_use]
+    pub const fn below_percent(&self) -> u8 {
+        self.below_percent
+    }
+
+    /// Whether a slab of `size` bytes, `live` of them in use, that was taken `age` ago is one.
+    #[must_use]
+    pub fn suspects(&self, age: Duration, live: usize, size: usize) -> bool {
+        age >= self.older_than && (live as u128) * 100 < (size as u128) * u128::from(self.below_percent)
+    }
 }
 
 #[cfg(test)]

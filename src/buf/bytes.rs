@@ -3,7 +3,7 @@
 use super::range::start_and_len;
 use super::{SlabBytesMut, settle};
 use crate::raw::{Label, Shared};
-use crate::track::Tag;
+use crate::track::{Scope, Tag};
 use bytes::{Buf, Bytes};
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, RangeBounds};
@@ -250,6 +250,53 @@ impl SlabBytes {
     pub fn tag(mut self, tag: impl Into<Tag>) -> SlabBytes {
         self.raw.set_tag(tag.into().number());
         self
+    }
+
+    /// Names this slice anew, as where it changes hands: from a parser to a cache.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// let mut read = pool.alloc(64).tag("req");
+    /// read.extend_from_slice(b"value");
+    /// let mut value = read.freeze();
+    /// value.retag("cache.value");
+    /// assert_eq!(value.tag_name().unwrap().name(), "cache.value");
+    /// ```
+    pub fn retag(&mut self, tag: impl Into<Tag>) {
+        self.raw.set_tag(tag.into().number());
+    }
+
+    /// Charges this slice to another owner: who it is handed over to.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// let mut read = pool.alloc(64);
+    /// read.extend_from_slice(b"value");
+    /// let value = read.freeze();
+    /// value.charge_to(pool.scope("cache", 1).scope());
+    /// assert_eq!(pool.report().slabs[0].slices[0].scope.unwrap().to_string(), "cache 1");
+    /// ```
+    pub fn charge_to(&self, scope: &Scope) {
+        self.raw.charge(scope.number());
+    }
+
+    /// Leaves a hint of what happens to this slice: reports show the first and the last one of each slice. Where stacks are
+    /// recorded (at [`Level::Backtraces`](crate::Level::Backtraces), and on a suspect slab) this records one.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::new();
+    /// let mut read = pool.alloc(64);
+    /// read.extend_from_slice(b"value");
+    /// let value = read.freeze();
+    /// for hint in ["parsed", "queued", "in the cache"] {
+    ///     value.touch(hint);
+    /// }
+    /// let slice = &pool.report().slabs[0].slices[0];
+    /// assert_eq!(slice.first_hint.unwrap().name(), "parsed");
+    /// assert_eq!(slice.last_hint.unwrap().name(), "in the cache");
+    /// ```
+    pub fn touch(&self, hint: impl Into<Tag>) {
+        self.raw.touch(hint.into().number());
     }
 
     /// The name this slice has in reports. A slice that pins no slab is in no report and has none.

@@ -4,7 +4,7 @@ use super::range::start_and_len;
 use super::{SlabBytes, settle};
 use crate::pool;
 use crate::raw::{Label, Unique};
-use crate::track::Tag;
+use crate::track::{Scope, Tag};
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
 use core::mem::{ManuallyDrop, MaybeUninit};
@@ -261,6 +261,21 @@ impl SlabBytesMut {
     pub fn tag(mut self, tag: impl Into<Tag>) -> SlabBytesMut {
         self.raw.set_tag(tag.into().number());
         self
+    }
+
+    /// As [`SlabBytes::retag`].
+    pub fn retag(&mut self, tag: impl Into<Tag>) {
+        self.raw.set_tag(tag.into().number());
+    }
+
+    /// As [`SlabBytes::charge_to`].
+    pub fn charge_to(&self, scope: &Scope) {
+        self.raw.charge(scope.number());
+    }
+
+    /// As [`SlabBytes::touch`].
+    pub fn touch(&self, hint: impl Into<Tag>) {
+        self.raw.touch(hint.into().number());
     }
 
     /// The name this buffer has in reports.

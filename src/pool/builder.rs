@@ -1,9 +1,9 @@
 //! How a pool is told what to be.
 
 use super::{Core, SlabPool};
-use crate::config::{Config, Level, parse_size};
+use crate::config::{Config, Level, parse_level, parse_size};
 use crate::error::BuildError;
-use crate::policy::RetainPolicy;
+use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
 use core::fmt;
 
@@ -91,6 +91,13 @@ impl SlabPoolBuilder {
         self
     }
 
+    /// Which slabs become suspects, whose slices leave the stack of whatever touches them. Looked for whenever a report is
+    /// taken. Needs the feature `backtraces` to be of use. Default: none.
+    pub fn suspects(mut self, policy: SuspectPolicy) -> Self {
+        self.config.suspects = Some(policy);
+        self
+    }
+
     /// Where slab memory comes from. Default: [`HeapSource`].
     pub fn source(mut self, source: impl SlabSource) -> Self {
         self.source = Box::new(source);
@@ -112,10 +119,7 @@ impl SlabPoolBuilder {
         self.config.max_bytes = size("SLAB_MAX_BYTES")?.or(self.config.max_bytes);
         self.config.idle_bytes = size("SLAB_IDLE_BYTES")?.unwrap_or(self.config.idle_bytes);
         if let Some(text) = var("SLAB_TRACKING") {
-            let known = [Level::Off, Level::Counters, Level::Sites];
-            let level = known.into_iter().find(|level| text.trim().eq_ignore_ascii_case(level.as_str()));
-            let refuse = || BuildError::new("SLAB_TRACKING", format!("{text:?}"), "off, counters or sites");
-            self.config.level = level.ok_or_else(refuse)?;
+            self.config.level = parse_level("SLAB_TRACKING", &text)?;
         }
         Ok(())
     }

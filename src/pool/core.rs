@@ -4,7 +4,7 @@ use super::{PoolStats, local, registry};
 use crate::config::{Config, Level};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
-use crate::sync::{AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use core::any::Any;
 use std::sync::{Arc, Weak};
 
@@ -16,7 +16,7 @@ pub(crate) struct Core {
     /// Empty slabs for whoever needs one, hottest last.
     depot: Mutex<Vec<Idle>>,
     slab_size: AtomicUsize,
-    level: AtomicU8,
+    level: AtomicU32,
     /// Bytes of empty slabs in the depot and in the threads' magazines.
     idle_bytes: AtomicUsize,
     counts: Counts,
@@ -33,13 +33,13 @@ struct Counts {
 impl Core {
     pub(super) fn start(config: Config, source: Box<dyn SlabSource>) -> Arc<Core> {
         let id = registry::next_id();
-        let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes);
+        let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes, crate::track::record_stack);
         let core = Arc::new(Core {
             id,
             ledger: Arc::clone(&ledger),
             depot: Mutex::new(Vec::new()),
             slab_size: AtomicUsize::new(config.slab_size),
-            level: AtomicU8::new(config.level as u8),
+            level: AtomicU32::new(config.level.code()),
             idle_bytes: AtomicUsize::new(0),
             counts: Counts::default(),
             config,
@@ -69,11 +69,11 @@ impl Core {
     }
 
     pub(crate) fn level(&self) -> Level {
-        Level::from_u8(self.level.load(Ordering::Relaxed))
+        Level::from_code(self.level.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_level(&self, level: Level) {
-        self.level.store(level as u8, Ordering::Relaxed);
+        self.level.store(level.code(), Ordering::Relaxed);
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

@@ -4,6 +4,7 @@ mod builder;
 mod core;
 mod local;
 mod registry;
+mod scope;
 
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
@@ -13,6 +14,7 @@ use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
+pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock};
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
@@ -71,7 +73,7 @@ impl SlabPool {
     /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB` |
     /// | `SLAB_MAX_BYTES` | [`max_bytes`](SlabPoolBuilder::max_bytes) | `2GiB` |
     /// | `SLAB_IDLE_BYTES` | [`idle_bytes`](SlabPoolBuilder::idle_bytes) | `64MiB` |
-    /// | `SLAB_TRACKING` | [`tracking`](SlabPoolBuilder::tracking) | `off`, `counters`, `sites` |
+    /// | `SLAB_TRACKING` | [`tracking`](SlabPoolBuilder::tracking) | `off`, `counters`, `sites`, `backtraces/100` |
     ///
     /// # Errors
     ///
@@ -137,6 +139,12 @@ impl SlabPool {
     #[inline]
     pub(crate) fn id(&self) -> usize {
         self.0.id
+    }
+
+    /// Every pool of the process, the oldest first.
+    #[must_use]
+    pub fn all() -> Vec<SlabPool> {
+        registry::all().into_iter().map(SlabPool).collect()
     }
 
     pub(crate) fn core(&self) -> &Core {

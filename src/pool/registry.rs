@@ -27,6 +27,11 @@ pub(super) fn find(id: usize) -> Option<Arc<Core>> {
     POOLS.read().get(&id)?.upgrade()
 }
 
+/// Every pool of the process, the oldest first.
+pub(super) fn all() -> Vec<Arc<Core>> {
+    POOLS.read().values().filter_map(Weak::upgrade).collect()
+}
+
 pub(super) fn is_alive(id: usize) -> bool {
     POOLS.read().get(&id).is_some_and(|core| core.strong_count() > 0)
 }

@@ -13,6 +13,7 @@
 //! may be dropped by the other: `local` may be negative, and `state.refs` below `BIAS`.
 
 use super::ledger::Ledger;
+use super::notes::Note;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Mark, Slot};
@@ -54,7 +55,10 @@ impl State {
 pub(super) struct Fixed {
     /// The thread that the slab is attached to.
     owner: AtomicU32,
-    level: AtomicU8,
+    /// A [`Level`]'s code.
+    level: AtomicU32,
+    /// Not 0: whatever makes a handle leaves its stack.
+    suspect: AtomicU8,
     /// Never handed out twice in a process: what a thread's hint is keyed by.
     pub(super) uid: u64,
     base: AtomicPtr<u8>,
@@ -112,6 +116,8 @@ pub(super) struct Entry {
     pub(super) root: Extent,
     pub(super) mark: Mark,
     pub(super) site: &'static Location<'static>,
+    /// The slot of the handle it is made from, whose scope it takes over if the thread is in none.
+    pub(super) parent: Option<NonNull<Slot>>,
 }
 
 impl Header {
@@ -119,7 +125,8 @@ impl Header {
         Header {
             fixed: CachePadded::new(Fixed {
                 owner: AtomicU32::new(thread::NOBODY),
-                level: AtomicU8::new(Level::Off as u8),
+                level: AtomicU32::new(Level::Off.code()),
+                suspect: AtomicU8::new(0),
                 uid,
                 base: AtomicPtr::new(ptr::null_mut()),
                 size: AtomicUsize::new(0),
@@ -157,12 +164,28 @@ impl Header {
     }
 
     #[inline]
-    pub(super) fn level(&self) -> Level {
-        Level::from_u8(self.fixed.level.load(Ordering::Relaxed))
+    fn level_code(&self) -> u32 {
+        self.fixed.level.load(Ordering::Relaxed)
     }
 
+    pub(super) fn level(&self) -> Level {
+        Level::from_code(self.level_code())
+    }
+
+    /// For a new life of the slab.
     pub(super) fn set_level(&self, level: Level) {
-        self.fixed.level.store(level as u8, Ordering::Relaxed);
+        self.fixed.level.store(level.code(), Ordering::Relaxed);
+        self.fixed.suspect.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.fixed.suspect.load(Ordering::Relaxed) != 0
+    }
+
+    /// From now on whatever makes a handle leaves its stack. If the slab has changed hands meanwhile, its next life does so
+    /// in vain.
+    pub(super) fn set_suspect(&self) {
+        self.fixed.suspect.store(1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -412,11 +435,12 @@ impl Header {
     pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
         // SAFETY: the caller owns the slab.
         let header = unsafe { this.as_ref() };
-        let level = header.level();
-        if level != Level::Off {
+        let level = header.level_code();
+        // Neither off nor with stacks: one test for both.
+        if level.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS {
             if let Some(slot) = Segment::pop_for_owner(header) {
                 header.join_as_owner();
-                header.publish(slot, entry, level, 0);
+                header.publish(slot, entry, level, 0, 0);
                 return Some(slot);
             }
         }
@@ -430,14 +454,18 @@ impl Header {
         let header = unsafe { this.as_ref() };
         let me = thread::id();
         let owns = header.owner() == me;
-        let level = header.level();
+        let level = header.level_code();
+        let trace = header.stack(level);
+        if let Some(parent) = entry.parent.filter(|_| trace != 0 && header.is_suspect()) {
+            header.set_trace(parent, trace);
+        }
         let slot = match level {
-            Level::Off => None,
+            0 => None,
             _ if owns => Segment::pop_for_owner_slow(header, this, me),
             _ => Segment::pop_for_guest(header, this, me),
         };
         let publish = |tick| match slot {
-            Some(slot) => header.publish(slot, entry, level, tick),
+            Some(slot) => header.publish(slot, entry, level, tick, trace),
             None => header.count_unlisted(1),
         };
         if owns {
@@ -481,11 +509,74 @@ impl Header {
         }
     }
 
+    /// Fills a slot in and shows it. `trace` is the number of the stack to note with it.
     #[inline]
-    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, level: Level, tick: u32) {
-        let site = if level >= Level::Sites { Some(entry.site) } else { None };
+    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, level: u32, tick: u32, trace: u32) {
+        let site = if level >= Level::SITES { Some(entry.site) } else { None };
         // SAFETY: slots are type-stable, and this one was taken for the caller.
-        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
+        let slot_ref = unsafe { slot.as_ref() };
+        // SAFETY: segments are type-stable.
+        let segment = unsafe { Segment::of(slot).as_ref() };
+        // SAFETY: as above, for the segment of the handle that this one is made from.
+        let parent_notes = entry.parent.is_some_and(|parent| unsafe { Segment::of(parent).as_ref() }.has_notes());
+        let scope = thread::scope();
+        let wants_note = scope != 0 || trace != 0 || parent_notes;
+        if wants_note || (segment.has_notes() && !planted(Plant::NotesKept)) {
+            // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
+            let ledger = unsafe { &*self.fixed.ledger };
+            let scope = if level >= Level::SITES { scope } else { 0 };
+            let parent = entry.parent.filter(|_| level >= Level::SITES);
+            segment.note(slot_ref, ledger, scope, parent, trace);
+        }
+        slot_ref.publish(entry.extent, entry.root, site, entry.mark, tick);
+    }
+
+    /// The number of this thread's stack, if it is to be noted: always on a suspect slab, sometimes at a level with stacks.
+    pub(super) fn stack(&self, level: u32) -> u32 {
+        let due = match level {
+            0 => false,
+            _ if self.is_suspect() => true,
+            ..=Level::SITES => false,
+            more => thread::is_nth(more - Level::SITES),
+        };
+        if !due {
+            return 0;
+        }
+        // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
+        let ledger = unsafe { &*self.fixed.ledger };
+        (ledger.tracer)()
+    }
+
+    fn set_trace(&self, slot: NonNull<Slot>, trace: u32) {
+        self.with_note(slot, |note| note.set_trace(trace));
+    }
+
+    /// Changes the note of a handle that the caller holds.
+    fn with_note(&self, slot: NonNull<Slot>, change: impl FnOnce(&Note)) {
+        if self.level_code() < Level::SITES {
+            return;
+        }
+        // SAFETY: slots, segments and the ledger live while the handle does.
+        let (slot, segment, ledger) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref(), &*self.fixed.ledger) };
+        if let Some(note) = segment.note_or_new(slot, ledger) {
+            change(note);
+        }
+    }
+
+    /// Charges the handle with this slot to a scope; 0 is none.
+    pub(super) fn charge(&self, slot: NonNull<Slot>, scope: u32) {
+        self.with_note(slot, |note| note.charge(scope));
+    }
+
+    /// Leaves a hint with the handle that has this slot, and a stack where one is wanted.
+    pub(super) fn touch(&self, slot: NonNull<Slot>, hint: u32) {
+        let trace = self.stack(self.level_code());
+        self.with_note(slot, |note| {
+            note.touch(hint);
+            if trace != 0 {
+                note.set_trace(trace);
+            }
+        });
     }
 
     /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.

@@ -1,6 +1,7 @@
 //! The ledger of one pool: its headers, its segments and the bytes it has taken from its source.
 
 use super::header::Header;
+use super::notes::{NOTES_SIZE, Notes};
 use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
@@ -27,6 +28,8 @@ pub(crate) struct Ledger {
     /// Segments without a slab, linked by `next`.
     spare_segments: Mutex<*mut Segment>,
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
+    /// Records the stack of its caller and returns its number.
+    pub(super) tracer: fn() -> u32,
 }
 
 // SAFETY: the raw pointers own what they point to, which is `Send` and `Sync` itself or only touched under the lock.
@@ -36,11 +39,13 @@ unsafe impl Sync for Ledger {}
 
 impl Ledger {
     /// An empty ledger of the pool with this id. `max_ledger_bytes` bounds what slots may use; past it handles are untracked.
+    /// `tracer` records the stack of whoever calls it and returns its number, 0 for none.
     pub(crate) fn new(
         id: usize,
         source: Box<dyn SlabSource>,
         max_bytes: Option<usize>,
         max_ledger_bytes: Option<usize>,
+        tracer: fn() -> u32,
     ) -> Arc<Ledger> {
         Arc::new(Ledger {
             id,
@@ -53,6 +58,7 @@ impl Ledger {
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),
+            tracer,
         })
     }
 
@@ -148,13 +154,30 @@ impl Ledger {
             return Some(segment);
         }
         drop(spare);
-        let charge = |used: usize| used.checked_add(SEGMENT_SIZE).filter(|&sum| sum <= self.max_ledger_bytes);
+        self.charged(SEGMENT_SIZE, || Segment::allocate(header))
+    }
+
+    /// Notes for a segment.
+    pub(super) fn notes(&self) -> Option<NonNull<Notes>> {
+        self.charged(NOTES_SIZE, Notes::allocate)
+    }
+
+    /// Takes back notes that no segment got.
+    pub(super) fn return_notes(&self, notes: NonNull<Notes>) {
+        // SAFETY: they came from `notes`, and nobody else ever knew them.
+        unsafe { Notes::free(notes) };
+        self.ledger_bytes.fetch_sub(NOTES_SIZE, Ordering::Relaxed);
+    }
+
+    /// Makes something of `size` bytes within the ledger's budget.
+    fn charged<T>(&self, size: usize, make: impl FnOnce() -> Option<T>) -> Option<T> {
+        let charge = |used: usize| used.checked_add(size).filter(|&sum| sum <= self.max_ledger_bytes);
         self.ledger_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge).ok()?;
-        let segment = Segment::allocate(header);
-        if segment.is_none() {
-            self.ledger_bytes.fetch_sub(SEGMENT_SIZE, Ordering::Relaxed);
+        let made = make();
+        if made.is_none() {
+            self.ledger_bytes.fetch_sub(size, Ordering::Relaxed);
         }
-        segment
+        made
     }
 
     /// Takes a list of segments whose slots are all dead.

@@ -6,6 +6,7 @@
 //! | header | `Header` | 3 cache lines (2 × 64 B each) | a slab's counts; type-stable | in the slab: payload memory is never written |
 //! | slot | `Slot` | 32 B | one live handle's place, site, tag | shared: only its handle writes it |
 //! | segment | `Segment` | 1 KiB | slots with one allocator thread | tied to a slab for ever |
+//! | notes | `Notes` | 480 B | scope, hints and stack of a segment's handles, once one has any | in most segments |
 //! | ledger | [`Ledger`] | | all headers and segments of a pool | freed before the last slab is |
 //! | handle | [`Shared`], [`Unique`] | 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
 //!
@@ -19,7 +20,9 @@
 mod acquire;
 mod header;
 mod ledger;
+mod notes;
 mod owned;
+mod project;
 mod segment;
 mod shared;
 mod slab;
@@ -32,6 +35,7 @@ mod word;
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
+pub(crate) use project::Beside;
 pub(crate) use shared::Shared;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;

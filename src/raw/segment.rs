@@ -8,6 +8,7 @@
 //! live, or `FREED`.
 
 use super::header::Header;
+use super::notes::Notes;
 use super::slot::{Extent, Slot};
 use crate::sync::{AtomicPtr, AtomicU32, Ordering, Plant, Witness, planted, thread};
 use core::alloc::Layout;
@@ -39,6 +40,8 @@ pub(crate) struct Segment {
     next: AtomicPtr<Segment>,
     /// The one thread that takes slots from here.
     owner: AtomicU32,
+    /// Null until one of the handles needs a note. Beside `owner`, which a drop reads anyway.
+    notes: AtomicPtr<Notes>,
     slots: [Slot; SLOTS],
     /// Written once, when the segment is made: whoever walks to it has to see it made.
     pub(super) made: Witness,
@@ -58,6 +61,7 @@ impl Segment {
             header: AtomicPtr::new(header.as_ptr()),
             next: AtomicPtr::new(ptr::null_mut()),
             owner: AtomicU32::new(thread::NOBODY),
+            notes: AtomicPtr::new(ptr::null_mut()),
             slots: core::array::from_fn(|i| Slot::new(if i + 1 < SLOTS { i as u64 + 1 } else { u64::from(NIL) })),
             made: Witness::new(),
             free: AtomicU32::new(0),
@@ -75,6 +79,9 @@ impl Segment {
     pub(super) unsafe fn free(this: NonNull<Segment>) {
         // SAFETY: the caller's promise; the layout is the one it was allocated with.
         unsafe {
+            if let Some(notes) = NonNull::new(this.as_ref().notes()) {
+                Notes::free(notes);
+            }
             this.as_ptr().drop_in_place();
             std::alloc::dealloc(this.as_ptr().cast(), Layout::new::<Segment>());
         }
@@ -96,6 +103,30 @@ impl Segment {
         unsafe { NonNull::new_unchecked((&raw mut (*this.as_ptr()).slots).cast::<Slot>().add(index)) }
     }
 
+    #[inline]
+    pub(super) fn index_of(&self, slot: &Slot) -> usize {
+        (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>()
+    }
+
+    /// Whether some handle here had a note. May be outdated, but not by a handle that this thread knows of.
+    #[inline]
+    pub(super) fn has_notes(&self) -> bool {
+        // Relaxed: whoever took a slot of a handle with a note did so by something that orders this.
+        !self.notes.load(Ordering::Relaxed).is_null()
+    }
+
+    pub(super) fn notes(&self) -> *mut Notes {
+        // Acquire: pairs with the Release in `set_notes`; the notes behind the pointer are initialised.
+        self.notes.load(Ordering::Acquire)
+    }
+
+    /// Gives the segment its notes, if it has none yet.
+    pub(super) fn set_notes(&self, notes: NonNull<Notes>) -> bool {
+        // Release: pairs with the Acquire in `notes`. Relaxed on failure: the pointer is read again.
+        let null = ptr::null_mut();
+        self.notes.compare_exchange(null, notes.as_ptr(), Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
     /// Takes a slot off the list. Only for the segment's allocator.
     #[inline]
     pub(super) fn pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
@@ -115,7 +146,7 @@ impl Segment {
     /// Puts a dead slot on the list. Only for the segment's allocator.
     #[inline]
     pub(super) fn push(&self, slot: &Slot) {
-        let index = (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>();
+        let index = self.index_of(slot);
         slot.set_next(u64::from(self.free.load(Ordering::Relaxed)));
         self.free.store(index as u32, Ordering::Relaxed);
     }

@@ -109,7 +109,7 @@ impl Shared {
                 slot.set_mark(mark.ever_shared());
             }
             let extent = slot.own_extent().part(skip, len);
-            Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site }
+            Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site, parent: None }
         });
         Shared { ptr, len, word }
     }
@@ -123,7 +123,7 @@ impl Shared {
                 slot.set_mark(mark.ever_shared());
             }
             let mark = mark.ever_shared().shared();
-            Entry { extent: slot.own_extent(), root: slot.root(), mark, site: label.site }
+            Entry { extent: slot.own_extent(), root: slot.root(), mark, site: label.site, parent: None }
         });
         Shared { ptr: self.ptr, len: self.len, word }
     }
@@ -188,7 +188,7 @@ impl Shared {
             self.with_slot(|slot| slot.set_extent(slot.own_extent().part(at, len - at)));
             let word = self.word.another(|slot| {
                 let extent = super::slot::Extent::new(slot.own_extent().offset() - at, at);
-                Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+                Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
             });
             let head = Shared { ptr: self.ptr, len: at, word };
             self.ptr = middle;
@@ -205,7 +205,7 @@ impl Shared {
     fn part(&self, skip: usize, len: usize, label: Label) -> Shared {
         let word = self.word.another(|slot| {
             let extent = slot.own_extent().part(skip, len);
-            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         // SAFETY: in bounds.
         Shared { ptr: unsafe { self.ptr.add(skip) }, len, word }
@@ -306,6 +306,16 @@ impl Shared {
         self.with_slot(|slot| slot.set_mark(f(slot.mark())));
     }
 
+    /// Charges the handle to a scope; 0 is none.
+    pub(crate) fn charge(&self, scope: u32) {
+        charge(self.word, scope);
+    }
+
+    /// Leaves a hint.
+    pub(crate) fn touch(&self, hint: u32) {
+        touch(self.word, hint);
+    }
+
     /// Model only: the slab's header, the slot's address, and the offset and length that the slot lists.
     #[cfg(bufslab_loom)]
     pub(crate) fn listed(&self) -> Option<(NonNull<super::Header>, usize, usize, usize)> {
@@ -344,5 +354,19 @@ pub(super) fn tag(word: Word) -> u32 {
         // SAFETY: slots are type-stable.
         Hold::Slot(slot) => unsafe { slot.as_ref() }.mark().tag(),
         _ => 0,
+    }
+}
+
+pub(super) fn charge(word: Word, scope: u32) {
+    if let (Hold::Slot(slot), Some(header)) = (word.hold(), word.header()) {
+        // SAFETY: headers are type-stable.
+        unsafe { header.as_ref() }.charge(slot, scope);
+    }
+}
+
+pub(super) fn touch(word: Word, hint: u32) {
+    if let (Hold::Slot(slot), Some(header)) = (word.hold(), word.header()) {
+        // SAFETY: headers are type-stable.
+        unsafe { header.as_ref() }.touch(slot, hint);
     }
 }

@@ -98,13 +98,14 @@ impl Idle {
         let header = unsafe { this.as_ref() };
         header.first_reference(ledger);
         let extent = Extent::in_slab(header.size(), 0, n);
-        let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
+        let entry =
+            Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
         let slot = match level {
             Level::Off => None,
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
         };
         match slot {
-            Some(slot) => header.publish(slot, entry, level, 0),
+            Some(slot) => header.publish(slot, entry, level.code(), 0, header.stack(level.code())),
             None => header.count_unlisted(1),
         }
         // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
@@ -236,7 +237,7 @@ unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
         return None;
     }
     let extent = Extent::new(cursor, n);
-    let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site };
+    let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
     let slot = Header::enlist_as_owner(this, entry);
     header.set_cursor(cursor + n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last

@@ -6,6 +6,7 @@
 
 use super::header::{BIAS, Header};
 use super::ledger::Ledger;
+use super::notes::Note;
 use super::segment::Segment;
 use super::slot::{Extent, SliceKind, Slot};
 use crate::config::Level;
@@ -122,7 +123,7 @@ impl Header {
                 generation,
                 size,
                 attached,
-                suspect: false,
+                suspect: self.is_suspect(),
                 handles,
                 untracked: self.unlisted(handles),
                 level: self.level(),
@@ -141,6 +142,7 @@ fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
         return None;
     }
     let (site, mark, tick) = slot.seen();
+    let noted = segment.note_of(slot).map(Note::seen).unwrap_or_default();
     // The slot may have changed hands while it was read; then it is the next report's.
     if slot.extent() != extent {
         return None;
@@ -154,10 +156,10 @@ fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
         kind: mark.kind(),
         thread: segment.owner(),
         tick,
-        scope: 0,
-        first_hint: 0,
-        last_hint: 0,
-        trace: 0,
+        scope: noted.scope,
+        first_hint: noted.first_hint,
+        last_hint: noted.last_hint,
+        trace: noted.trace,
     })
 }
 
@@ -166,6 +168,29 @@ impl Ledger {
     pub(crate) fn views(&self) -> Vec<SlabView> {
         // SAFETY: headers are type-stable.
         self.headers().into_iter().filter_map(|header| unsafe { header.as_ref() }.view()).collect()
+    }
+
+    /// Makes suspects of the slabs with these ids, if they are in the same life still. The list is sorted.
+    pub(crate) fn suspect(&self, slabs: &[(u64, u64)]) {
+        for header in self.headers() {
+            // SAFETY: headers are type-stable.
+            let header = unsafe { header.as_ref() };
+            if slabs.binary_search(&(header.fixed.uid, header.generation())).is_ok() {
+                header.set_suspect();
+            }
+        }
+    }
+
+    /// Numbers of all scopes that some live handle is charged to.
+    pub(crate) fn scopes_in_use(&self, found: &mut impl FnMut(u32)) {
+        for header in self.headers() {
+            // SAFETY: headers are type-stable.
+            for segment in unsafe { header.as_ref() }.segments() {
+                for slot in segment.slots().iter().filter(|slot| slot.extent().is_live()) {
+                    segment.note_of(slot).map(|note| found(note.seen().scope));
+                }
+            }
+        }
     }
 
     /// How much is kept alive, without asking by what.

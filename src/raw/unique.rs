@@ -255,7 +255,7 @@ impl Unique {
         let word = self.word.another(|slot| {
             let extent = slot.own_extent();
             let extent = extent.part(front(extent, self.capacity) + at, capacity);
-            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         if let Some(slot) = self.slot() {
             let extent = slot.own_extent();
@@ -284,7 +284,7 @@ impl Unique {
         let word = self.word.another(|slot| {
             let extent = slot.own_extent();
             let extent = extent.part(0, front(extent, self.capacity) + at);
-            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site }
+            Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         // After the other side is listed: no byte is without a slot for a moment.
         if let Some(slot) = self.slot() {
@@ -366,6 +366,16 @@ impl Unique {
         if let Some(slot) = self.slot() {
             slot.set_mark(slot.mark().with_tag(tag));
         }
+    }
+
+    /// As [`Shared::charge`].
+    pub(crate) fn charge(&self, scope: u32) {
+        shared::charge(self.word, scope);
+    }
+
+    /// As [`Shared::touch`].
+    pub(crate) fn touch(&self, hint: u32) {
+        shared::touch(self.word, hint);
     }
 
     /// Model only: writes, for a handle that is the only one on its slab.

@@ -143,7 +143,7 @@ impl Word {
         match self.hold() {
             Hold::Slot(slot) => {
                 // SAFETY: slots are type-stable.
-                let entry = complete(unsafe { slot.as_ref() });
+                let entry = Entry { parent: Some(slot), ..complete(unsafe { slot.as_ref() }) };
                 // SAFETY: segments are type-stable, and a live handle's segment names its slab.
                 let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
                 Word::tracked(Header::enlist(header, entry), header)

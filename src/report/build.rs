@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::blame::Tables;
 use super::model::{Age, PinReport, PinnedSlab, PinnedSlice, ReportMeta, Totals};
 use crate::raw::{SlabView, SliceKind, SlotView};
-use crate::track::{Site, Tag, TraceId};
+use crate::track::{self, ScopeName, Site, Tag, TraceId};
 
 impl PinReport {
     /// Computes a report from what was seen of each slab. Views that nothing pins are left out; of a slab that was seen
@@ -14,10 +14,11 @@ impl PinReport {
         views.sort_unstable_by_key(|view| (view.id, core::cmp::Reverse(view.generation)));
         views.dedup_by_key(|view| view.id);
 
+        let scopes = track::scope_names();
         let slabs = views
             .into_iter()
             .filter(|view| view.handles > 0 || view.untracked > 0 || !view.slots.is_empty())
-            .map(|view| pinned_slab(view, meta.now_tick));
+            .map(|view| pinned_slab(view, meta.now_tick, &scopes));
         let mut clipped = 0;
         let slabs = slabs
             .map(|(slab, over)| {
@@ -67,7 +68,7 @@ impl PinReport {
 }
 
 /// Turns one view into its part of the report. The number says how many slices had to be clipped.
-fn pinned_slab(view: SlabView, now: u32) -> (PinnedSlab, usize) {
+fn pinned_slab(view: SlabView, now: u32, scopes: &impl Fn(u32) -> Option<ScopeName>) -> (PinnedSlab, usize) {
     let size = view.size;
     let born_last = view.retired_tick.unwrap_or(now);
     let age = Age::from_ticks(ticks_since(now, born_last), ticks_since(now, view.attached_tick));
@@ -75,7 +76,8 @@ fn pinned_slab(view: SlabView, now: u32) -> (PinnedSlab, usize) {
     let mut clipped = 0;
     let mut slices: Vec<PinnedSlice> = Vec::with_capacity(view.slots.len());
     for slot in view.slots {
-        slices.push(pinned_slice(slot, size, now, age, &mut clipped));
+        let scope = scopes(slot.scope);
+        slices.push(PinnedSlice { scope, ..pinned_slice(slot, size, now, age, &mut clipped) });
     }
     slices.sort_by_key(|slice| (slice.offset, slice.len));
 

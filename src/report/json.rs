@@ -66,7 +66,7 @@ fn pool(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     out.write_str(",\n\"pool\":{")?;
     member(out, "", "name", Value::Text(&report.pool))?;
     member(out, ",", "slab_size", report.slab_size)?;
-    member(out, ",", "level", Value::Text(report.level.as_str()))?;
+    member(out, ",", "level", Value::Text(&report.level.to_string()))?;
     out.write_str(",\"retain_policy\":{")?;
     member(out, "", "copybreak", report.retain_policy.copybreak())?;
     member(out, ",", "ratio", report.retain_policy.ratio())?;
@@ -154,7 +154,7 @@ fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
     member(out, ",", "size", slab.size)?;
     member(out, ",", "attached", Value::Flag(slab.attached))?;
     member(out, ",", "suspect", Value::Flag(slab.suspect))?;
-    member(out, ",", "level", Value::Text(slab.level.as_str()))?;
+    member(out, ",", "level", Value::Text(&slab.level.to_string()))?;
     member(out, ",", "handles", slab.handles)?;
     member(out, ",", "untracked", slab.untracked)?;
     member(out, ",", "in_motion", slab.in_motion)?;

@@ -37,9 +37,10 @@ use std::time::SystemTime;
 
 use model::ReportMeta;
 
+use crate::policy::SuspectPolicy;
 use crate::pool::SlabPool;
 use crate::sync::clock;
-use crate::track::ScopeName;
+use crate::track::{self, ScopeName, TraceId};
 
 pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
@@ -80,8 +81,39 @@ impl SlabPool {
             memory_bytes: stats.memory_bytes,
             idle_bytes: stats.idle_bytes,
             ledger_bytes: stats.ledger_bytes,
-            names_bytes: 0,
+            names_bytes: track::bytes(),
         };
-        PinReport::build(meta, self.core().ledger().views())
+        let mut report = PinReport::build(meta, self.core().ledger().views());
+        report.traces = track::resolve_stacks(&report.trace_ids());
+        if let Some(policy) = self.core().config.suspects {
+            report.mark_suspects(policy);
+            self.core().ledger().suspect(&report.suspects());
+        }
+        report
+    }
+}
+
+impl PinReport {
+    /// Numbers of the stacks that slices refer to, in ascending order.
+    fn trace_ids(&self) -> Vec<TraceId> {
+        let slices = self.slabs.iter().flat_map(|slab| &slab.slices);
+        let mut ids: Vec<TraceId> = slices.filter_map(|slice| slice.trace).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn mark_suspects(&mut self, policy: SuspectPolicy) {
+        for slab in self.slabs.iter_mut().filter(|slab| !slab.attached) {
+            slab.suspect |= policy.suspects(slab.age.max(), slab.live_bytes, slab.size);
+        }
+    }
+
+    /// Id and generation of every suspect, in ascending order.
+    fn suspects(&self) -> Vec<(u64, u64)> {
+        let mut ids: Vec<_> =
+            self.slabs.iter().filter(|slab| slab.suspect).map(|slab| (slab.id, slab.generation)).collect();
+        ids.sort_unstable();
+        ids
     }
 }

@@ -82,7 +82,7 @@ impl PinReport {
             "pool {}: new slabs of {}, tracking {}, up {}",
             name(&self.pool, limits.tag_width),
             bytes(self.slab_size),
-            self.level.as_str(),
+            self.level,
             span(self.uptime),
         );
         lines.prose(&pool)?;

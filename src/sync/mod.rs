@@ -46,6 +46,8 @@ pub enum Plant {
     PublishRelaxed,
     /// A slot's fields are overwritten with nothing that tells a reader that the old extent is gone.
     FieldsRelaxed,
+    /// A slot's note is overwritten with nothing that tells a reader that the old extent is gone.
+    NotesRelaxed,
     /// A slot is freed without releasing it to its next user.
     FreeRelaxed,
     /// The allocator's sweep takes a freed slot without acquiring it.
@@ -84,6 +86,8 @@ pub enum Plant {
     ExclusiveUncounted,
     /// Whether a slice is exclusive is decided without reading the state a second time.
     ExclusiveNoRecheck,
+    /// A handle without a scope is published with the note that the one before it left.
+    NotesKept,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }

@@ -30,6 +30,10 @@ struct Identity {
     hints: [Cell<Hint>; HINTS],
     /// The slab that this thread cuts from, and the id of its pool. Null if there is none.
     current: Cell<(usize, *mut ())>,
+    /// Number of the scope that this thread is in; 0 is none.
+    scope: Cell<u32>,
+    /// Handles until the next stack is due.
+    countdown: Cell<u32>,
 }
 
 #[expect(clippy::declare_interior_mutable_const, reason = "an initial value, copied into each thread")]
@@ -37,14 +41,26 @@ const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mu
 #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
 const NO_SLAB: Cell<(usize, *mut ())> = Cell::new((0, core::ptr::null_mut()));
 
+impl Identity {
+    const fn unborn() -> Identity {
+        Identity {
+            id: Cell::new(UNBORN),
+            hints: [NO_HINT; HINTS],
+            current: NO_SLAB,
+            scope: Cell::new(0),
+            countdown: Cell::new(0),
+        }
+    }
+}
+
 #[cfg(not(bufslab_loom))]
 thread_local! {
     // No destructor: it may be read while other thread-locals are being destroyed.
-    static IDENTITY: Identity = const { Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS], current: NO_SLAB } };
+    static IDENTITY: Identity = const { Identity::unborn() };
 }
 #[cfg(bufslab_loom)]
 thread_local! {
-    static IDENTITY: Identity = Identity { id: Cell::new(UNBORN), hints: [NO_HINT; HINTS], current: NO_SLAB };
+    static IDENTITY: Identity = Identity::unborn();
 }
 
 /// Ids of threads that have one and still live.
@@ -85,6 +101,26 @@ pub(crate) fn unset_current(slab: *mut ()) {
             me.current.set((0, core::ptr::null_mut()));
         }
     });
+}
+
+/// The number of the scope that this thread is in; 0 is none.
+#[inline(always)]
+pub(crate) fn scope() -> u32 {
+    IDENTITY.with(|me| me.scope.get())
+}
+
+/// From now on this thread is in the scope with this number. Returns the one it was in.
+pub(crate) fn set_scope(scope: u32) -> u32 {
+    IDENTITY.with(|me| me.scope.replace(scope))
+}
+
+/// Whether this is the next of every `n` calls on this thread; the first is one of them.
+pub(crate) fn is_nth(n: u32) -> bool {
+    IDENTITY.with(|me| {
+        let left = me.countdown.get().min(n);
+        me.countdown.set(if left <= 1 { n } else { left - 1 });
+        left <= 1
+    })
 }
 
 /// What this thread remembered about the slab with this unique id, if it did not remember another since.

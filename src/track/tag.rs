@@ -93,6 +93,13 @@ fn add(name: &str) -> NonZeroU32 {
     number
 }
 
+/// Bytes of the names, about.
+pub(super) fn bytes() -> usize {
+    let table = NAMES.read();
+    let entry = 2 * size_of::<(&str, u32)>() + size_of::<&str>();
+    table.names.iter().map(|name| name.len() + entry).sum()
+}
+
 impl From<&str> for Tag {
     fn from(name: &str) -> Tag {
         Tag::new(name)
