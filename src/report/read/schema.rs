@@ -403,8 +403,8 @@ struct FileName(&'static str);
 from_text!(FileName, "the name of a file", |text| Some(places::file(text).map(FileName).map_err(E::custom)));
 
 struct LevelName(Level);
-from_text!(LevelName, "a level: \"off\", \"counters\" or \"sites\"", |text| {
-    let level = [Level::Off, Level::Counters, Level::Sites].into_iter().find(|level| level.as_str() == text);
+from_text!(LevelName, "a level: \"off\", \"counters\", \"sites\" or \"backtraces/N\"", |text| {
+    let level = text.parse().ok().filter(|level: &Level| level.to_string() == text);
     level.map(|level| Ok(LevelName(level)))
 });
 
