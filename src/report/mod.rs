@@ -5,6 +5,10 @@
 //! | `model` | the report as plain public values, with the meaning of each figure |
 //! | `build` | from raw views of slabs to a report |
 //! | `blame` | groups by tag and site, their shares, and what compacting them frees |
+//! | `dominators` | who keeps what alone: each slab under the one holder of all its handles |
+//! | `plan` | what compacting by a policy would do |
+//! | `diff`, `diff_text`, `diff_json` | what changed between two reports |
+//! | `series` | what changed over many, and what only ever grew |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
 //! | `read` | a report read back from that |
@@ -14,6 +18,10 @@
 mod blame;
 mod build;
 mod csv;
+mod diff;
+mod diff_json;
+mod diff_text;
+mod dominators;
 mod folded;
 mod format;
 mod heapsnapshot;
@@ -21,11 +29,13 @@ mod html;
 mod json;
 mod model;
 mod names;
+mod plan;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
 #[cfg(feature = "json")]
 mod read;
+mod series;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -42,10 +52,14 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
+pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
+pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
 #[cfg(feature = "json")]
 pub use read::ReadError;
+pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
+pub use series::{Series, Trend};
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
