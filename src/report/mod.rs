@@ -56,9 +56,9 @@ pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Ver
 pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
 #[cfg(feature = "json")]
 pub use read::ReadError;
-pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
 pub use series::{Series, Trend};
 
 impl SlabPool {

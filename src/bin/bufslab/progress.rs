@@ -35,9 +35,9 @@ impl Meter {
         self.next = Instant::now() + BETWEEN;
         self.shown = true;
         let done = usize::try_from(done).unwrap_or(usize::MAX);
-        let of_all = all.and_then(|all| usize::try_from(all).ok()).map_or(String::new(), |all| {
-            format!(" of {} ({})", bytes(all), percent(done, all))
-        });
+        let of_all = all
+            .and_then(|all| usize::try_from(all).ok())
+            .map_or(String::new(), |all| format!(" of {} ({})", bytes(all), percent(done, all)));
         // Back to the line's start, and clear what is behind the text.
         let _ = write!(io::stderr(), "\r{what} {}{of_all}\u{1b}[K", bytes(done));
     }

@@ -66,7 +66,8 @@ impl Source {
     }
 
     fn parse(&self, from: impl Read, length: Option<u64>, meter: Meter) -> Result<PinReport, Failure> {
-        PinReport::from_json(Counted::new(from, length, meter)).map_err(|error| Failure::new(format!("{self}: {error}")))
+        PinReport::from_json(Counted::new(from, length, meter))
+            .map_err(|error| Failure::new(format!("{self}: {error}")))
     }
 
     fn cannot_open(&self, path: &Path, error: &io::Error) -> Failure {

@@ -149,14 +149,28 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), Ok(size), "{text}");
         }
-        for text in ["", "MiB", "-1", "1.2345MiB", "1e9", "1..2", ".5K", "5.K", "64 potatoes", "9999999TiB", "99999999999999999999"] {
+        for text in [
+            "",
+            "MiB",
+            "-1",
+            "1.2345MiB",
+            "1e9",
+            "1..2",
+            ".5K",
+            "5.K",
+            "64 potatoes",
+            "9999999TiB",
+            "99999999999999999999",
+        ] {
             assert!(parse_size(text).unwrap_err().contains("below 8 EiB"), "{text}");
         }
     }
 
     #[test]
     fn times_and_shares() {
-        for (text, ms) in [("250ms", 250), ("1s", 1_000), ("1.5 min", 90_000), ("2h", 7_200_000), ("1d", 86_400_000), ("0", 0)] {
+        for (text, ms) in
+            [("250ms", 250), ("1s", 1_000), ("1.5 min", 90_000), ("2h", 7_200_000), ("1d", 86_400_000), ("0", 0)]
+        {
             assert_eq!(parse_span(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "5", "1 week", "101d", "-1s", "99999999999999999999s"] {
@@ -169,14 +183,15 @@ mod tests {
     #[test]
     fn figures_read_well() {
         let shown = [0, 1023, 1024, 65_536, 1_048_575, 10 << 20, 118 << 20, 5 << 30, usize::MAX].map(bytes);
-        assert_eq!(
-            shown,
-            ["0 B", "1023 B", "1.0 KiB", "64 KiB", "1.0 MiB", "10 MiB", "118 MiB", "5.0 GiB", "16 EiB"]
-        );
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "64 KiB", "1.0 MiB", "10 MiB", "118 MiB", "5.0 GiB", "16 EiB"]);
         assert_eq!([0.4, 1024.0, -20.0].map(rate), ["0", "+1.0 KiB/s", "-20 B/s"]);
-        assert_eq!([(999, 1000), (1, 1), (0, 0), (1, 3)].map(|(a, b)| percent(a, b)), ["99.9 %", "100 %", "0 %", "33.3 %"]);
-        assert_eq!([5, 250, 1_500, 61_000, 600_000].map(|ms| span(Duration::from_millis(ms))), [
-            "<10 ms", "250 ms", "1.5 s", "61 s", "10 min"
-        ]);
+        assert_eq!(
+            [(999, 1000), (1, 1), (0, 0), (1, 3)].map(|(a, b)| percent(a, b)),
+            ["99.9 %", "100 %", "0 %", "33.3 %"]
+        );
+        assert_eq!(
+            [5, 250, 1_500, 61_000, 600_000].map(|ms| span(Duration::from_millis(ms))),
+            ["<10 ms", "250 ms", "1.5 s", "61 s", "10 min"]
+        );
     }
 }

@@ -21,43 +21,59 @@ const NAMED: usize = 5;
 
 pub fn run(args: &WatchArgs) -> Result<Outcome, Failure> {
     let start = Instant::now();
-    let talks = !args.json && io::stderr().is_terminal();
+    let mut meanwhile = Meanwhile { talks: !args.json && io::stderr().is_terminal(), is_open: false };
     let (mut failed, mut looked) = (0, false);
     loop {
         match args.source.read_quietly(&args.ask) {
             Ok(report) => {
                 (failed, looked) = (0, true);
                 let look = Look::at(&report, args);
+                let is_over = look.is_over(args);
                 if args.json {
                     output::print(|out| writeln!(out, "{}", look.to_json(&report)))?;
-                } else if look.is_over(args) {
+                } else if is_over {
+                    meanwhile.end();
                     output::print(|out| look.write(&report, out))?;
-                } else if talks {
-                    let _ = write!(io::stderr(), "\r{}\u{1b}[K", look.sentence());
+                } else {
+                    meanwhile.say(&look.sentence());
                 }
-                if look.is_over(args) {
-                    end_line(talks && !look.is_over(args));
+                if is_over {
                     return Ok(Outcome::Above);
                 }
             }
             Err(Failure::Said(text)) if looked && failed + 1 < PATIENCE => {
                 failed += 1;
-                end_line(talks);
+                meanwhile.end();
                 output::complain(&format!("{text}\n(look {failed} of {PATIENCE} that fails)"));
             }
             Err(failure) => return Err(failure),
         }
         if args.time.is_some_and(|time| start.elapsed() + args.interval > time) {
-            end_line(talks);
+            meanwhile.end();
             return Ok(Outcome::Done);
         }
         thread::sleep(args.interval);
     }
 }
 
-fn end_line(open: bool) {
-    if open {
-        let _ = writeln!(io::stderr());
+/// What a person sees while nothing happens: one line on standard error, written anew for each look.
+struct Meanwhile {
+    talks: bool,
+    is_open: bool,
+}
+
+impl Meanwhile {
+    fn say(&mut self, text: &str) {
+        if self.talks {
+            let _ = write!(io::stderr(), "\r{text}\u{1b}[K");
+            self.is_open = true;
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            let _ = writeln!(io::stderr());
+        }
     }
 }
 
@@ -141,8 +157,10 @@ impl Look {
             let share = percent(blame.amortised_bytes, report.totals.pinned_bytes);
             writeln!(out, "  {name}: {} by {} slices ({share})", bytes(blame.amortised_bytes), blame.slices)?;
         }
-        if let Some(site) = report.by_site.first() {
-            writeln!(out, "  most of it made at {}", names::holder(&site.holder))?;
+        let most = [("for", report.by_scope.first()), ("at", report.by_site.first())];
+        for (word, blame) in most.into_iter().filter_map(|(word, blame)| blame.map(|blame| (word, blame))) {
+            let name = names::holder(&blame.holder);
+            writeln!(out, "  most of it made {word} {name}: {}", bytes(blame.amortised_bytes))?;
         }
         if let Some(advice) = report.advice.first() {
             writeln!(out, "  {}", advice_line(advice))?;
@@ -181,7 +199,11 @@ pub fn advice_line(advice: &Advice) -> String {
         _ => format!("{n} of {all} slices"),
     };
     let name = names::holder(&advice.holder);
-    format!("compacting {slices} of {name} copies {} and frees {}", bytes(advice.copied_bytes), bytes(advice.freed_bytes))
+    format!(
+        "compacting {slices} of {name} copies {} and frees {}",
+        bytes(advice.copied_bytes),
+        bytes(advice.freed_bytes)
+    )
 }
 
 /// Whose figures are looked at.

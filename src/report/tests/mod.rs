@@ -15,9 +15,9 @@ mod compare;
 mod edges;
 mod fixtures;
 mod json;
+mod plan;
 #[cfg(feature = "json")]
 mod read;
-mod plan;
 mod retained;
 mod server;
 mod shown;

@@ -110,8 +110,9 @@ impl<R: Read> Body<R> {
     fn size(&mut self) -> io::Result<u64> {
         let line = self.line()?;
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let is_size = (1..=15).contains(&digits) && line[digits..].iter().find(|b| !b" \t".contains(b)).is_none_or(|b| *b == b';');
-        let size = str::from_utf8(&line[..digits]).ok().and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let is_size = (1..=15).contains(&digits)
+            && line[digits..].iter().find(|b| !b" \t".contains(b)).is_none_or(|b| *b == b';');
+        let size = std::str::from_utf8(&line[..digits]).ok().and_then(|hex| u64::from_str_radix(hex, 16).ok());
         size.filter(|_| is_size).ok_or_else(|| malformed("a piece of the answer does not say its length"))
     }
 
@@ -224,8 +225,21 @@ mod tests {
     #[test]
     fn bodies_that_do_not_are_refused() {
         let error = read("hell", Framing::Length(5)).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::UnexpectedEof, "the answer ends 1 bytes too early, after 4"));
-        for text in ["", "5\r\nhel", "5\r\nhello", "5\r\nhello!\r\n0\r\n\r\n", "0\r\n", "-1\r\n", "\r\n", "5x\r\nhello\r\n", "ffffffffffffffff\r\n"] {
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::UnexpectedEof, "the answer ends 1 bytes too early, after 4")
+        );
+        for text in [
+            "",
+            "5\r\nhel",
+            "5\r\nhello",
+            "5\r\nhello!\r\n0\r\n\r\n",
+            "0\r\n",
+            "-1\r\n",
+            "\r\n",
+            "5x\r\nhello\r\n",
+            "ffffffffffffffff\r\n",
+        ] {
             assert!(read(text, Framing::chunked()).is_err(), "{text:?}");
         }
         let long = "x".repeat(21);

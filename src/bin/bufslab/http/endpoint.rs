@@ -56,7 +56,9 @@ impl Endpoint {
     pub fn connect(&self, timeout: Duration) -> Result<Stream, Trouble> {
         let deadline = Instant::now() + timeout;
         match self {
-            Endpoint::Tcp { authority } => connect_tcp(authority, deadline).map(|tcp| Stream::new(Wire::Tcp(tcp), deadline)),
+            Endpoint::Tcp { authority } => {
+                connect_tcp(authority, deadline).map(|tcp| Stream::new(Wire::Tcp(tcp), deadline))
+            }
             #[cfg(unix)]
             Endpoint::Unix(path) => match UnixStream::connect(path) {
                 Ok(unix) => Ok(Stream::new(Wire::Unix(unix), deadline)),
@@ -75,7 +77,8 @@ impl Endpoint {
 
 /// Tries all addresses of a name, one after the other.
 fn connect_tcp(authority: &str, deadline: Instant) -> Result<TcpStream, Trouble> {
-    let addresses = authority.to_socket_addrs().map_err(|error| Trouble::Unreachable(format!("no such host: {error}")))?;
+    let addresses =
+        authority.to_socket_addrs().map_err(|error| Trouble::Unreachable(format!("no such host: {error}")))?;
     let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
     for address in addresses {
         let left = deadline.saturating_duration_since(Instant::now());

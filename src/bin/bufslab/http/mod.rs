@@ -57,7 +57,9 @@ impl fmt::Display for Trouble {
                     write!(f, ": {said}")?;
                 }
                 match code {
-                    404 => f.write_str("\nIs this a console of bufslab? If it is mounted below a path, add it to the address."),
+                    404 => f.write_str(
+                        "\nIs this a console of bufslab? If it is mounted below a path, add it to the address.",
+                    ),
                     _ => Ok(()),
                 }
             }
@@ -146,12 +148,12 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
     let httparse::Status::Complete(size) = status else {
         return Ok(None);
     };
-    let header = |name: &str| response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    let header = |name: &'static str| response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
     let text = |header: &httparse::Header<'_>| String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
     if let Some(encoded) = header("content-encoding").map(text).find(|coding| coding != "identity") {
         return Err(Trouble::Nonsense(format!("its answer is encoded as {}", harmless(&encoded))));
     }
-    let is_chunked = header("transfer-encoding").last().map(text).map(|coding| match coding.as_str() {
+    let is_chunked = header("transfer-encoding").next_back().map(text).map(|coding| match coding.as_str() {
         "chunked" => Ok(()),
         other => Err(Trouble::Nonsense(format!("its answer is transferred as {}", harmless(other)))),
     });
