@@ -79,6 +79,7 @@ mod buf;
 mod config;
 pub mod docs;
 mod error;
+mod gates;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
@@ -95,6 +96,9 @@ pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::Level;
 pub use error::{AllocError, BuildError};
+#[doc(hidden)]
+pub use gates::assert_no_pins as __assert_no_pins;
+pub use gates::{ExitReport, PinGate, StillPinned};
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};

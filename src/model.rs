@@ -38,6 +38,8 @@ pub struct View {
     pub untracked: u64,
     /// Range and tag of each slice.
     pub slices: Vec<(Range<usize>, u32)>,
+    /// Scope and first hint of each slice.
+    pub notes: Vec<(u32, u32)>,
 }
 
 impl Ledger {
@@ -51,6 +53,11 @@ impl Ledger {
         Idle(self.0.slab(size).expect("no limit is set"))
     }
 
+    /// Nothing is cut from now on.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {
@@ -60,6 +67,7 @@ impl Ledger {
             attached: view.attached,
             handles: view.handles,
             untracked: view.untracked,
+            notes: view.slots.iter().map(|slot| (slot.scope, slot.first_hint)).collect(),
             slices: view.slots.iter().map(|slot| (slot.offset..slot.offset + slot.len, slot.tag)).collect(),
         };
         self.0.views().into_iter().map(view).collect()
@@ -171,6 +179,16 @@ impl Shared {
         assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
     }
 
+    /// Charges it to a scope.
+    pub fn charge(&self, scope: u32) {
+        self.0.charge(scope);
+    }
+
+    /// Leaves a hint.
+    pub fn touch(&self, hint: u32) {
+        self.0.touch(hint);
+    }
+
     /// Gives the handle up.
     #[must_use]
     pub fn release(self) -> Option<Idle> {
@@ -237,6 +255,11 @@ impl Slab {
 
 fn range_of(extent: &raw::Extent) -> Range<usize> {
     extent.offset()..extent.end()
+}
+
+/// From now on the calling thread is in the scope with this number; 0 is none.
+pub fn enter(scope: u32) {
+    crate::sync::thread::set_scope(scope);
 }
 
 /// The calling thread counts as dead from here on: what it still drops, it drops as a thread without an identity.

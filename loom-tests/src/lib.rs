@@ -5,6 +5,7 @@
 //! | `counts` | who empties a slab: references counted by an owner, by guests, or by both |
 //! | `segments` | who takes which slot: guests, owners that sweep, threads that die, segments that move on |
 //! | `looks` | what a report may see while others recycle, reuse and detach |
+//! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -18,12 +19,13 @@ pub mod counts;
 pub mod exact;
 pub mod harness;
 pub mod looks;
+pub mod notes;
 pub mod segments;
 
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, exact::MODELS];
+pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

@@ -37,6 +37,7 @@ models! {
     guest_takes_over_from_the_dead
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
+    closing_against_attaching
 
     report_against_recycling
     report_against_reuse_in_place
@@ -45,6 +46,10 @@ models! {
     counts_against_recycling
     counts_against_detaching
     drops_are_over_before_the_next_life
+
+    report_against_notes_changing_hands
+    two_threads_note_in_one_segment
+    guest_takes_over_a_noted_slot
 
     snapshot_against_a_clone_that_moves
     snapshot_against_slots_changing_hands

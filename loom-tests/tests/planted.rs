@@ -24,6 +24,8 @@ const PLANTS: &[Plant] = &[
     Plant::StateRelaxed,
     Plant::PublishRelaxed,
     Plant::FieldsRelaxed,
+    Plant::NotesUnpublished,
+    Plant::NotesRelaxed,
     Plant::FreeRelaxed,
     Plant::SweepRelaxed,
     Plant::SegmentListRelaxed,
@@ -42,6 +44,10 @@ const PLANTS: &[Plant] = &[
     Plant::SettleForgetsTally,
     Plant::ExclusiveUncounted,
     Plant::ExclusiveNoRecheck,
+    Plant::NotesReplaced,
+    Plant::CloseUnseen,
+    Plant::NotedUnsaid,
+    Plant::NotesKept,
     Plant::SumsBelieveBias,
 ];
 
@@ -186,6 +192,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "exclusive_after_the_last_remote_drop",
         ],
         Plant::ExclusiveNoRecheck => &["exclusive_against_slots_changing_hands"],
+        Plant::NotesUnpublished => &["two_threads_note_in_one_segment"],
+        Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
+        Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
+        Plant::CloseUnseen => &["closing_against_attaching"],
+        Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
+        Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

@@ -124,6 +124,10 @@ impl Header {
         segment_ref.set_owner(me);
         // Before anyone else knows the segment: a shared one may be emptied by others as soon as they do.
         let slot = Segment::pop(segment)?;
+        if segment_ref.has_notes() {
+            // It was another slab's.
+            self.set_noted();
+        }
         let _growth = self.fixed.growth.lock();
         self.push_segment(segment);
         Some((segment, slot))
@@ -141,12 +145,15 @@ impl Header {
     pub(super) fn hand_segments_to(&self, owner: u32) {
         let first = self.first_segment();
         let mut next = first;
+        let mut noted = false;
         while let Some(segment) = NonNull::new(next) {
             // SAFETY: segments are type-stable.
             let segment = unsafe { segment.as_ref() };
             segment.set_owner(owner);
+            noted |= segment.has_notes();
             next = segment.next();
         }
+        self.reset_noted(noted);
         self.own.segment.store(first, Ordering::Relaxed);
         self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
     }

@@ -19,8 +19,7 @@ use super::slab::Idle;
 use super::slot::{Extent, Mark, Slot};
 use crate::config::Level;
 use crate::sync::{
-    AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, Plant, Witness, clock,
-    planted, thread,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, CachePadded, Mutex, Ordering, Plant, Witness, clock, planted, thread,
 };
 use core::cell::UnsafeCell;
 use core::panic::Location;
@@ -51,18 +50,50 @@ impl State {
     }
 }
 
+/// How much is known of a slab's handles: the code of its [`Level`], and two flags. One word, so that the fast path asks once
+/// whether a slot is all there is to write.
+#[derive(Clone, Copy)]
+pub(super) struct Depth(u32);
+
+impl Depth {
+    /// Whatever makes a handle leaves its stack.
+    const SUSPECT: u32 = 1 << 30;
+    /// Some segment has notes, which a new handle has to take over or to clear.
+    const NOTED: u32 = 1 << 31;
+    const LEVEL: u32 = Depth::SUSPECT - 1;
+
+    pub(super) fn level(self) -> Level {
+        Level::from_code(self.code())
+    }
+
+    #[inline]
+    fn code(self) -> u32 {
+        self.0 & Depth::LEVEL
+    }
+
+    /// Whether handles have slots and nothing else, unless the thread is in a scope.
+    #[inline(always)]
+    fn is_plain(self) -> bool {
+        self.0.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS
+    }
+
+    pub(super) fn is_suspect(self) -> bool {
+        self.0 & Depth::SUSPECT != 0
+    }
+}
+
 /// What stays the same while a slab is out, or nearly. Read by every thread, so it shares no line with the counts.
 pub(super) struct Fixed {
     /// The thread that the slab is attached to.
     owner: AtomicU32,
-    /// A [`Level`]'s code.
-    level: AtomicU32,
-    /// Not 0: whatever makes a handle leaves its stack.
-    suspect: AtomicU8,
+    /// What is known of each handle; see [`Depth`].
+    depth: AtomicU32,
     /// Never handed out twice in a process: what a thread's hint is keyed by.
     pub(super) uid: u64,
     base: AtomicPtr<u8>,
     size: AtomicUsize,
+    /// Where the owner stops cutting: the slab's size, or 0 once the ledger is closed.
+    limit: AtomicUsize,
     generation: AtomicU64,
     /// The slab's segments, newest first.
     pub(super) segments: AtomicPtr<Segment>,
@@ -125,11 +156,11 @@ impl Header {
         Header {
             fixed: CachePadded::new(Fixed {
                 owner: AtomicU32::new(thread::NOBODY),
-                level: AtomicU32::new(Level::Off.code()),
-                suspect: AtomicU8::new(0),
+                depth: AtomicU32::new(Level::Off.code()),
                 uid,
                 base: AtomicPtr::new(ptr::null_mut()),
                 size: AtomicUsize::new(0),
+                limit: AtomicUsize::new(0),
                 generation: AtomicU64::new(0),
                 segments: AtomicPtr::new(ptr::null_mut()),
                 attached_tick: AtomicU32::new(0),
@@ -164,28 +195,34 @@ impl Header {
     }
 
     #[inline]
-    fn level_code(&self) -> u32 {
-        self.fixed.level.load(Ordering::Relaxed)
+    pub(super) fn depth(&self) -> Depth {
+        Depth(self.fixed.depth.load(Ordering::Relaxed))
     }
 
-    pub(super) fn level(&self) -> Level {
-        Level::from_code(self.level_code())
-    }
-
-    /// For a new life of the slab.
+    /// For a new life of the slab, which keeps its segments and what notes they have.
     pub(super) fn set_level(&self, level: Level) {
-        self.fixed.level.store(level.code(), Ordering::Relaxed);
-        self.fixed.suspect.store(0, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_suspect(&self) -> bool {
-        self.fixed.suspect.load(Ordering::Relaxed) != 0
+        let noted = self.depth().0 & Depth::NOTED;
+        self.fixed.depth.store(level.code().min(Depth::LEVEL) | noted, Ordering::Relaxed);
     }
 
     /// From now on whatever makes a handle leaves its stack. If the slab has changed hands meanwhile, its next life does so
     /// in vain.
     pub(super) fn set_suspect(&self) {
-        self.fixed.suspect.store(1, Ordering::Relaxed);
+        self.fixed.depth.fetch_or(Depth::SUSPECT, Ordering::Relaxed);
+    }
+
+    /// Some segment has notes. Said before the first of them is written.
+    pub(super) fn set_noted(&self) {
+        if planted(Plant::NotedUnsaid) {
+            return;
+        }
+        self.fixed.depth.fetch_or(Depth::NOTED, Ordering::Relaxed);
+    }
+
+    /// Whether some segment has notes, for who has the slab to itself.
+    pub(super) fn reset_noted(&self, noted: bool) {
+        let rest = self.depth().0 & !Depth::NOTED;
+        self.fixed.depth.store(rest | if noted { Depth::NOTED } else { 0 }, Ordering::Relaxed);
     }
 
     #[inline]
@@ -201,6 +238,17 @@ impl Header {
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
         self.fixed.base.store(base, Ordering::Relaxed);
         self.fixed.size.store(size, Ordering::Relaxed);
+    }
+
+    /// Bytes that the owner may still cut.
+    #[inline(always)]
+    pub(super) fn room(&self) -> usize {
+        self.fixed.limit.load(Ordering::Relaxed).saturating_sub(self.cursor())
+    }
+
+    /// Relaxed: `Ledger::close` and who attaches a slab are ordered by the ledger's flag.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.fixed.limit.store(limit, Ordering::Relaxed);
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -435,12 +483,11 @@ impl Header {
     pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
         // SAFETY: the caller owns the slab.
         let header = unsafe { this.as_ref() };
-        let level = header.level_code();
-        // Neither off nor with stacks: one test for both.
-        if level.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS {
+        let depth = header.depth();
+        if depth.is_plain() && thread::scope() == 0 {
             if let Some(slot) = Segment::pop_for_owner(header) {
                 header.join_as_owner();
-                header.publish(slot, entry, level, 0, 0);
+                header.publish_plain(slot, entry, depth.0 >= Level::SITES, 0);
                 return Some(slot);
             }
         }
@@ -454,18 +501,14 @@ impl Header {
         let header = unsafe { this.as_ref() };
         let me = thread::id();
         let owns = header.owner() == me;
-        let level = header.level_code();
-        let trace = header.stack(level);
-        if let Some(parent) = entry.parent.filter(|_| trace != 0 && header.is_suspect()) {
-            header.set_trace(parent, trace);
-        }
-        let slot = match level {
+        let slot = match header.depth().code() {
             0 => None,
-            _ if owns => Segment::pop_for_owner_slow(header, this, me),
+            // A slab with notes comes here with every handle.
+            _ if owns => Segment::pop_for_owner(header).or_else(|| Segment::pop_for_owner_slow(header, this, me)),
             _ => Segment::pop_for_guest(header, this, me),
         };
         let publish = |tick| match slot {
-            Some(slot) => header.publish(slot, entry, level, tick, trace),
+            Some(slot) => header.publish(slot, entry, tick),
             None => header.count_unlisted(1),
         };
         if owns {
@@ -495,7 +538,7 @@ impl Header {
 
     /// Counts handles without a slot, up or down. A slab that is not tracked at all has no others, and is not counted.
     pub(super) fn count_unlisted(&self, change: i32) {
-        if self.level() != Level::Off {
+        if self.depth().code() != 0 {
             // Relaxed: for reports.
             self.fixed.unlisted.fetch_add(change as u32, Ordering::Relaxed);
         }
@@ -503,62 +546,63 @@ impl Header {
 
     /// Handles that no slot lists, of the `handles` there are.
     pub(super) fn unlisted(&self, handles: u64) -> u64 {
-        match self.level() {
-            Level::Off => handles,
+        match self.depth().code() {
+            0 => handles,
             _ => u64::from(self.fixed.unlisted.load(Ordering::Relaxed)).min(handles),
         }
     }
 
-    /// Fills a slot in and shows it. `trace` is the number of the stack to note with it.
-    #[inline]
-    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, level: u32, tick: u32, trace: u32) {
-        let site = if level >= Level::SITES { Some(entry.site) } else { None };
+    /// Fills a slot in and shows it, for a handle that there is nothing to note of.
+    #[inline(always)]
+    fn publish_plain(&self, slot: NonNull<Slot>, entry: Entry, sited: bool, tick: u32) {
+        let site = if sited { Some(entry.site) } else { None };
         // SAFETY: slots are type-stable, and this one was taken for the caller.
-        let slot_ref = unsafe { slot.as_ref() };
-        // SAFETY: segments are type-stable.
-        let segment = unsafe { Segment::of(slot).as_ref() };
-        // SAFETY: as above, for the segment of the handle that this one is made from.
-        let parent_notes = entry.parent.is_some_and(|parent| unsafe { Segment::of(parent).as_ref() }.has_notes());
-        let scope = thread::scope();
-        let wants_note = scope != 0 || trace != 0 || parent_notes;
-        if wants_note || (segment.has_notes() && !planted(Plant::NotesKept)) {
-            // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
-            let ledger = unsafe { &*self.fixed.ledger };
-            let scope = if level >= Level::SITES { scope } else { 0 };
-            let parent = entry.parent.filter(|_| level >= Level::SITES);
-            segment.note(slot_ref, ledger, scope, parent, trace);
+        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
+    }
+
+    /// Fills a slot in and shows it.
+    #[inline]
+    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, tick: u32) {
+        let depth = self.depth();
+        if !depth.is_plain() || thread::scope() != 0 {
+            self.note(slot, entry.parent, depth);
         }
-        slot_ref.publish(entry.extent, entry.root, site, entry.mark, tick);
+        self.publish_plain(slot, entry, depth.code() >= Level::SITES, tick);
+    }
+
+    /// Notes what the handle that is about to be published is charged to, and its stack.
+    #[cold]
+    #[inline(never)]
+    fn note(&self, slot: NonNull<Slot>, parent: Option<NonNull<Slot>>, depth: Depth) {
+        let trace = self.stack(depth);
+        if let Some(parent) = parent.filter(|_| trace != 0 && depth.is_suspect()) {
+            self.with_note(parent, |note| note.set_trace(trace));
+        }
+        let (scope, parent) = if depth.code() >= Level::SITES { (thread::scope(), parent) } else { (0, None) };
+        // SAFETY: slots and segments are type-stable.
+        unsafe { Segment::of(slot).as_ref() }.note(self, unsafe { slot.as_ref() }, scope, parent, trace);
     }
 
     /// The number of this thread's stack, if it is to be noted: always on a suspect slab, sometimes at a level with stacks.
-    pub(super) fn stack(&self, level: u32) -> u32 {
-        let due = match level {
+    fn stack(&self, depth: Depth) -> u32 {
+        let due = match depth.code() {
             0 => false,
-            _ if self.is_suspect() => true,
+            _ if depth.is_suspect() => true,
             ..=Level::SITES => false,
             more => thread::is_nth(more - Level::SITES),
         };
-        if !due {
-            return 0;
-        }
         // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
-        let ledger = unsafe { &*self.fixed.ledger };
-        (ledger.tracer)()
-    }
-
-    fn set_trace(&self, slot: NonNull<Slot>, trace: u32) {
-        self.with_note(slot, |note| note.set_trace(trace));
+        if due { (unsafe { &*self.fixed.ledger }.tracer)() } else { 0 }
     }
 
     /// Changes the note of a handle that the caller holds.
     fn with_note(&self, slot: NonNull<Slot>, change: impl FnOnce(&Note)) {
-        if self.level_code() < Level::SITES {
+        if self.depth().code() < Level::SITES {
             return;
         }
-        // SAFETY: slots, segments and the ledger live while the handle does.
-        let (slot, segment, ledger) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref(), &*self.fixed.ledger) };
-        if let Some(note) = segment.note_or_new(slot, ledger) {
+        // SAFETY: slots and segments are type-stable.
+        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
+        if let Some(note) = segment.note_or_new(self, slot) {
             change(note);
         }
     }
@@ -570,7 +614,7 @@ impl Header {
 
     /// Leaves a hint with the handle that has this slot, and a stack where one is wanted.
     pub(super) fn touch(&self, slot: NonNull<Slot>, hint: u32) {
-        let trace = self.stack(self.level_code());
+        let trace = self.stack(self.depth());
         self.with_note(slot, |note| {
             note.touch(hint);
             if trace != 0 {

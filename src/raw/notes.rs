@@ -3,15 +3,19 @@
 //! Most programs use none of it for most slices, so it is not in the slot: a segment gets its notes when the first of its
 //! handles needs one. From then on they are published with the slot, before its extent, and belong to that extent.
 
-use super::ledger::Ledger;
+use super::header::Header;
 use super::segment::{SLOTS, Segment};
 use super::slot::Slot;
-use crate::sync::{AtomicU32, Ordering, Plant, planted};
+use crate::sync::{AtomicU32, Ordering, Plant, Witness, planted};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 /// The notes of one segment, one for each slot. Type-stable, like the segment.
-pub(super) struct Notes([Note; SLOTS]);
+pub(super) struct Notes {
+    of: [Note; SLOTS],
+    /// Written once, when the notes are made: whoever finds them has to see them made.
+    made: Witness,
+}
 
 /// Numbers; 0 is none.
 pub(super) struct Note {
@@ -39,7 +43,7 @@ impl Notes {
         // SAFETY: the layout's size is not 0.
         let memory = NonNull::new(unsafe { std::alloc::alloc(layout) })?.cast::<Notes>();
         // SAFETY: fresh memory of the right layout.
-        unsafe { memory.as_ptr().write(Notes(core::array::from_fn(|_| Note::new()))) };
+        unsafe { memory.as_ptr().write(Notes { of: core::array::from_fn(|_| Note::new()), made: Witness::new() }) };
         Some(memory)
     }
 
@@ -105,9 +109,7 @@ impl Segment {
     /// Says what the handle that is about to be published in `slot` is charged to, and clears what the one before it left.
     ///
     /// Charged to `scope`, or to that of the handle it is made from, if there is none.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn note(&self, slot: &Slot, ledger: &Ledger, scope: u32, parent: Option<NonNull<Slot>>, trace: u32) {
+    pub(super) fn note(&self, header: &Header, slot: &Slot, scope: u32, parent: Option<NonNull<Slot>>, trace: u32) {
         let inherited = || {
             let parent = parent?;
             // SAFETY: segments and slots are type-stable.
@@ -115,8 +117,8 @@ impl Segment {
             Some(segment.note_of(parent)?.scope.load(Ordering::Relaxed))
         };
         let scope = if scope != 0 { scope } else { inherited().unwrap_or(0) };
-        let note = if scope != 0 || trace != 0 { self.note_or_new(slot, ledger) } else { self.note_of(slot) };
-        if let Some(note) = note {
+        let note = if scope != 0 || trace != 0 { self.note_or_new(header, slot) } else { self.note_of(slot) };
+        if let Some(note) = note.filter(|_| scope != 0 || trace != 0 || !planted(Plant::NotesKept)) {
             note.write(scope, trace);
         }
     }
@@ -125,12 +127,16 @@ impl Segment {
     pub(super) fn note_of(&self, slot: &Slot) -> Option<&Note> {
         // SAFETY: notes are type-stable, and `notes` publishes them initialised.
         let notes = unsafe { self.notes().as_ref() }?;
-        Some(&notes.0[self.index_of(slot)])
+        notes.made.read();
+        Some(&notes.of[self.index_of(slot)])
     }
 
     /// The slot's note. `None` when the ledger's budget or the memory is used up.
-    pub(super) fn note_or_new(&self, slot: &Slot, ledger: &Ledger) -> Option<&Note> {
+    pub(super) fn note_or_new(&self, header: &Header, slot: &Slot) -> Option<&Note> {
         if self.notes().is_null() {
+            // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
+            let ledger = unsafe { &*header.fixed.ledger };
+            header.set_noted();
             let fresh = ledger.notes()?;
             if !self.set_notes(fresh) {
                 ledger.return_notes(fresh);

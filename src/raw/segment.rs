@@ -40,7 +40,7 @@ pub(crate) struct Segment {
     next: AtomicPtr<Segment>,
     /// The one thread that takes slots from here.
     owner: AtomicU32,
-    /// Null until one of the handles needs a note. Beside `owner`, which a drop reads anyway.
+    /// Null until one of the handles needs a note.
     notes: AtomicPtr<Notes>,
     slots: [Slot; SLOTS],
     /// Written once, when the segment is made: whoever walks to it has to see it made.
@@ -108,10 +108,9 @@ impl Segment {
         (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>()
     }
 
-    /// Whether some handle here had a note. May be outdated, but not by a handle that this thread knows of.
-    #[inline]
+    /// Whether some handle here had a note. Only for who has the segment to itself.
     pub(super) fn has_notes(&self) -> bool {
-        // Relaxed: whoever took a slot of a handle with a note did so by something that orders this.
+        // Relaxed: whatever gave the caller the segment orders this.
         !self.notes.load(Ordering::Relaxed).is_null()
     }
 
@@ -122,9 +121,13 @@ impl Segment {
 
     /// Gives the segment its notes, if it has none yet.
     pub(super) fn set_notes(&self, notes: NonNull<Notes>) -> bool {
+        if planted(Plant::NotesReplaced) {
+            self.notes.store(notes.as_ptr(), Ordering::Release);
+            return true;
+        }
+        let release = if planted(Plant::NotesUnpublished) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `notes`. Relaxed on failure: the pointer is read again.
-        let null = ptr::null_mut();
-        self.notes.compare_exchange(null, notes.as_ptr(), Ordering::Release, Ordering::Relaxed).is_ok()
+        self.notes.compare_exchange(ptr::null_mut(), notes.as_ptr(), release, Ordering::Relaxed).is_ok()
     }
 
     /// Takes a slot off the list. Only for the segment's allocator.

@@ -52,6 +52,10 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
+pub(crate) use names::plain as name;
+pub(crate) use names::site;
+pub(crate) use units::bytes;
+
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};

@@ -7,7 +7,7 @@ use super::model::Age;
 /// `n` bytes in binary units, rounded to one decimal.
 ///
 /// From ten units on, a figure without a decimal is exact: `64 KiB` is 65,536 bytes, `64.0 KiB` is close to it.
-pub(super) fn bytes(n: usize) -> String {
+pub(crate) fn bytes(n: usize) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if n < 1024 {
         return format!("{n} B");

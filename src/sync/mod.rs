@@ -46,6 +46,8 @@ pub enum Plant {
     PublishRelaxed,
     /// A slot's fields are overwritten with nothing that tells a reader that the old extent is gone.
     FieldsRelaxed,
+    /// A segment's notes are shown before they are made.
+    NotesUnpublished,
     /// A slot's note is overwritten with nothing that tells a reader that the old extent is gone.
     NotesRelaxed,
     /// A slot is freed without releasing it to its next user.
@@ -86,6 +88,12 @@ pub enum Plant {
     ExclusiveUncounted,
     /// Whether a slice is exclusive is decided without reading the state a second time.
     ExclusiveNoRecheck,
+    /// A segment gets its notes without a look at whether another thread gave it some just now.
+    NotesReplaced,
+    /// Whoever attaches a slab does not look whether the ledger was closed meanwhile.
+    CloseUnseen,
+    /// A slab gets its first notes and does not say so.
+    NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
     /// A count that was caught in the middle of detaching is believed.

@@ -1,7 +1,7 @@
 //! The same surface over loom, for the models in `loom-tests`.
 
 use super::Plant;
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use loom::thread_local;
 
 /// `loom::sync::Mutex` with `parking_lot`'s `lock`.

@@ -1,6 +1,6 @@
 //! The shipped primitives.
 
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use parking_lot::{Mutex, RwLock};
 pub(crate) use std::thread_local;
 

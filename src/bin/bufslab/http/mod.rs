@@ -148,7 +148,8 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
     let httparse::Status::Complete(size) = status else {
         return Ok(None);
     };
-    let header = |name: &'static str| response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    let header =
+        |name: &'static str| response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
     let text = |header: &httparse::Header<'_>| String::from_utf8_lossy(header.value).trim().to_ascii_lowercase();
     if let Some(encoded) = header("content-encoding").map(text).find(|coding| coding != "identity") {
         return Err(Trouble::Nonsense(format!("its answer is encoded as {}", harmless(&encoded))));
