@@ -111,6 +111,7 @@ impl FromStr for Source {
             } else {
                 Endpoint::tcp(&format!("{authority}:80"))
             };
+            let endpoint = endpoint.filter(|_| !authority.is_empty() && !authority.starts_with(':'));
             let endpoint = endpoint.ok_or_else(|| format!("the address {authority:?} must be HOST or HOST:PORT"))?;
             return Ok(Source::Live(endpoint, report_path(path)?));
         }
