@@ -122,7 +122,8 @@ pub fn span(time: Duration) -> String {
     match ms {
         0..10 => "<10 ms".to_owned(),
         10..1_000 => format!("{ms} ms"),
-        1_000..10_000 => format!("{:.1} s", time.as_secs_f64()),
+        1_000..10_000 if ms % 1_000 >= 100 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        1_000..10_000 => format!("{} s", ms / 1_000),
         10_000..120_000 => format!("{} s", ms / 1_000),
         120_000..7_200_000 => format!("{} min", ms / 60_000),
         7_200_000..172_800_000 => format!("{} h", ms / 3_600_000),
@@ -190,8 +191,8 @@ mod tests {
             ["99.9 %", "100 %", "0 %", "33.3 %"]
         );
         assert_eq!(
-            [5, 250, 1_500, 61_000, 600_000].map(|ms| span(Duration::from_millis(ms))),
-            ["<10 ms", "250 ms", "1.5 s", "61 s", "10 min"]
+            [5, 250, 1_000, 1_590, 61_000, 600_000].map(|ms| span(Duration::from_millis(ms))),
+            ["<10 ms", "250 ms", "1 s", "1.5 s", "61 s", "10 min"]
         );
     }
 }

@@ -21,7 +21,10 @@ pub fn screen(frame: &mut Frame<'_>, state: &mut State, theme: Theme) {
     // What does not fit goes, the least telling first: charts, the memory line, the slabs.
     let charts = if tall >= 22 { 6 } else { 0 };
     let memory = u16::from(tall >= 12);
-    let slabs = if tall >= 16 { (tall - charts - 4) * 2 / 5 } else { 0 };
+    let lists = tall.saturating_sub(charts + memory + 3);
+    // The table has what it needs, up to three fifths, and the slabs the rest.
+    let table = (state.rows.len() + 3).clamp(5, usize::from(lists * 3 / 5).max(5)) as u16;
+    let slabs = if tall >= 16 { lists.saturating_sub(table) } else { 0 };
     let advice = u16::from(tall >= 8);
     let [title, sums, memory, table, slabs, advice, footer] = Layout::vertical([
         Constraint::Length(1),
@@ -80,7 +83,10 @@ fn draw_sums(frame: &mut Frame<'_>, state: &State, theme: Theme, area: Rect) {
     let t = &state.report.totals;
     let grows = state.history.growth();
     let rate = Span::styled(
-        format!("{} ", growth(grows)),
+        match growth(grows).as_str() {
+            "0" => "steady ".to_owned(),
+            rate => format!("{rate} "),
+        },
         grows.map_or(theme.faint(), |rate| theme.growth(rate, t.pinned_bytes)),
     );
     let title = |what: &str, figure: String| {
@@ -167,8 +173,7 @@ fn keys(theme: Theme) -> Line<'static> {
     Line::from(keys.into_iter().flat_map(pair).collect::<Vec<_>>())
 }
 
-const HELP: &str = "\
- t  tags           c  scopes       g  kinds of scopes
+const HELP: &str = " t  tags           c  scopes       g  kinds of scopes
  i  sites          h  threads      Tab, ← →  next, previous
 
  s        sort by share, growth, alone, used, slices

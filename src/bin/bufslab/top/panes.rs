@@ -1,6 +1,8 @@
 //! The two lists: groups, and the slabs that they pin.
 
-use bufslab::report::{Holder, PinnedSlab};
+use std::collections::HashSet;
+
+use bufslab::report::{Holder, PinnedSlab, PinnedSlice};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Flex, Rect};
 use ratatui::style::Style;
@@ -80,6 +82,7 @@ pub fn table(frame: &mut Frame<'_>, state: &mut State, theme: Theme, area: Rect)
     state.page = usize::from(area.height.saturating_sub(3));
     state.scroll();
 
+    let cut = if state.by == By::Site { Cut::Front } else { Cut::Middle };
     let sorted = |column: &Column| column.sort == Some(state.sort);
     let heading = |column: &&Column| {
         let (mark, style) = if sorted(column) { ("▾", theme.accent()) } else { ("", theme.faint()) };
@@ -90,7 +93,7 @@ pub fn table(frame: &mut Frame<'_>, state: &mut State, theme: Theme, area: Rect)
         .chain(columns.iter().map(heading));
     let selected = state.position();
     let rows = state.rows.iter().enumerate().skip(state.offset).take(state.page).map(|(at, row)| {
-        let name = format!(" {}", shortened(&row.name, name_room.saturating_sub(1), state.by == By::Site));
+        let name = format!(" {}", shortened(&row.name, name_room.saturating_sub(1), cut));
         let cells = columns.iter().map(|column| right((column.cell)(row, theme)));
         let style = if selected == Some(at) { theme.cursor() } else { Style::new() };
         TableRow::new([Cell::from(name)].into_iter().chain(cells)).style(style)
@@ -132,16 +135,31 @@ fn tabs(by: By, theme: Theme) -> Line<'static> {
     Line::from(TABLES.into_iter().flat_map(tab).collect::<Vec<_>>())
 }
 
-/// `name` within `room` columns; of a path the end counts, of anything else both ends.
-fn shortened(name: &str, room: usize, is_path: bool) -> String {
+/// Which part of a name may go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Of paths.
+    Front,
+    /// Of names, which share a beginning as often as an end.
+    Middle,
+    /// Of sentences.
+    End,
+}
+
+/// `name` within `room` columns.
+fn shortened(name: &str, room: usize, cut: Cut) -> String {
     let width = |text: &str| Span::raw(text).width();
     if width(name) <= room {
         return name.to_owned();
     }
     let room = room.saturating_sub(1);
-    let tail_room = if is_path { room } else { room / 3 };
+    let tail_room = match cut {
+        Cut::Front => room,
+        Cut::Middle => room / 3,
+        Cut::End => 0,
+    };
     let tail = fitting(name.chars().rev(), tail_room).chars().rev().collect::<String>();
-    let head = if is_path { String::new() } else { fitting(name.chars(), room - width(&tail)) };
+    let head = if cut == Cut::Front { String::new() } else { fitting(name.chars(), room - width(&tail)) };
     format!("{head}…{tail}")
 }
 
@@ -163,15 +181,20 @@ pub fn slabs(frame: &mut Frame<'_>, state: &State, theme: Theme, area: Rect) {
     let heading = match &state.selected {
         Some(holder) => vec![
             Span::styled(" slabs that ", theme.faint()),
-            Span::styled(shortened(&names::holder(holder), usize::from(area.width / 2), false), theme.accent()),
-            Span::styled(" pins ", theme.faint()),
+            Span::styled(shortened(&names::holder(holder), usize::from(area.width / 2), Cut::Middle), theme.accent()),
+            Span::styled(if state.position().is_some() { " pins " } else { " pinned: it is gone " }, theme.faint()),
         ],
         None => vec![Span::styled(" slabs, most waste first ", theme.faint())],
     };
-    let columns: [(&str, u16); 6] = [("slab", 12), ("size", 9), ("used", 10), ("waste", 7), ("slices", 7), ("age", 8)];
+    // The last two take what is left.
+    let is_wide = area.width >= 100;
+    let used_room = if is_wide { 10 } else { 0 };
+    let columns: [(&str, u16); 6] =
+        [("slab", 12), ("size", 9), ("used", used_room), ("waste", 7), ("slices", 7), ("age", 8)];
     let fixed: u16 = columns.iter().map(|(_, width)| width + 1).sum();
-    let state_room = if area.width >= 100 { 12 } else { 0 };
-    let map_room = area.width.saturating_sub(fixed + state_room + 4);
+    let rest = area.width.saturating_sub(fixed + 4);
+    let by_room = if is_wide { rest * 2 / 5 } else { rest * 3 / 5 };
+    let map_room = rest.saturating_sub(by_room + u16::from(by_room > 0));
     let rows = state.slabs.iter().take(shown).map(|&at| {
         let slab = &state.report.slabs[at];
         let figures = [
@@ -183,18 +206,22 @@ pub fn slabs(frame: &mut Frame<'_>, state: &State, theme: Theme, area: Rect) {
         ];
         let cells = [Cell::from(format!(" {}.{}", slab.id, slab.generation))];
         let map = chart::map(slab, state.selected.as_ref(), usize::from(map_room), theme);
-        let rest = [Cell::from(Span::styled(remark(slab), theme.faint())), Cell::from(Line::from(map))];
+        let by = shortened(&pinned_by(slab), usize::from(by_room), Cut::End);
+        let rest = [Cell::from(by), Cell::from(Line::from(map))];
         TableRow::new(cells.into_iter().chain(figures.into_iter().map(right)).chain(rest))
     });
     let header = columns.iter().enumerate().map(|(at, (name, _))| {
         let name = Span::styled(if at == 0 { format!(" {name}") } else { (*name).to_owned() }, theme.faint());
         if at == 0 { Cell::from(name) } else { right(name) }
     });
-    let header = header.chain([Cell::from(""), Cell::from(Span::styled("where its live slices lie", theme.faint()))]);
-    let widths = columns.iter().map(|(_, width)| *width).chain([state_room, map_room]).map(Constraint::Length);
+    let header = header.chain(["pinned by", "where"].map(|name| Cell::from(Span::styled(name, theme.faint()))));
+    let widths = columns.iter().map(|(_, width)| *width).chain([by_room, map_room]).map(Constraint::Length);
     let mut block = boxed(heading, theme);
-    // The list itself is cut.
-    let all = state.position().map_or(state.report.slabs.len(), |at| state.rows[at].blame.slabs);
+    // The list itself is cut; a group that is gone has none.
+    let all = match (&state.selected, state.position()) {
+        (None, _) => state.report.slabs.len(),
+        (Some(_), at) => at.map_or(0, |at| state.rows[at].blame.slabs),
+    };
     if all > shown {
         block = block.title_bottom(Line::styled(format!(" and {} more ", all - shown), theme.faint()).right_aligned());
     }
@@ -202,13 +229,35 @@ pub fn slabs(frame: &mut Frame<'_>, state: &State, theme: Theme, area: Rect) {
     frame.render_widget(table, area);
 }
 
-fn remark(slab: &PinnedSlab) -> String {
-    match (slab.attached, slab.suspect, slab.untracked) {
-        (_, true, _) => "suspect".to_owned(),
-        (true, false, _) => "attached".to_owned(),
-        (false, false, 0) => String::new(),
-        (false, false, n) => format!("{n} unlisted"),
+/// Who keeps a slab: the first of its holders and how many more there are, their owner if they have one, and what else is
+/// to be said of it.
+fn pinned_by(slab: &PinnedSlab) -> String {
+    let who = |slice: &PinnedSlice| match (slice.tag, slice.site) {
+        (Some(tag), _) => Holder::Tag(tag),
+        (None, Some(site)) => Holder::Site(site),
+        (None, None) => Holder::NoSite,
+    };
+    let holders: HashSet<Holder> = slab.slices.iter().map(who).collect();
+    let mut parts = Vec::new();
+    match (slab.slices.first(), holders.len()) {
+        (None, _) => {}
+        (Some(first), 1) => parts.push(names::holder(&who(first))),
+        (Some(first), n) => parts.push(format!("{} and {} more", names::holder(&who(first)), n - 1)),
     }
+    let scope = slab.slices.first().and_then(|slice| slice.scope);
+    if let Some(scope) = scope.filter(|_| slab.slices.iter().all(|slice| slice.scope == scope)) {
+        parts.push(format!("in {}", names::holder(&Holder::Scope(scope))));
+    }
+    if slab.untracked > 0 {
+        parts.push(format!("{} unlisted", slab.untracked));
+    }
+    if slab.suspect {
+        parts.push("(suspect)".to_owned());
+    }
+    if slab.attached {
+        parts.push("(attached)".to_owned());
+    }
+    parts.join(" ")
 }
 
 #[cfg(test)]
@@ -217,10 +266,11 @@ mod tests {
 
     #[test]
     fn names_are_cut_where_it_hurts_least() {
-        assert_eq!(shortened("req.head", 8, false), "req.head");
-        assert_eq!(shortened("conn.upgrade.request.first", 12, false), "conn.upg…rst");
-        assert_eq!(shortened("examples/live_console/main.rs:42:7", 12, true), "…ain.rs:42:7");
-        assert_eq!(shortened("日本語日本語", 7, false), "日本…語");
-        assert_eq!(shortened("abc", 0, false), "…");
+        assert_eq!(shortened("req.head", 8, Cut::Middle), "req.head");
+        assert_eq!(shortened("conn.upgrade.request.first", 12, Cut::Middle), "conn.upg…rst");
+        assert_eq!(shortened("examples/live_console/main.rs:42:7", 12, Cut::Front), "…ain.rs:42:7");
+        assert_eq!(shortened("req.head in ws_session 42", 12, Cut::End), "req.head in…");
+        assert_eq!(shortened("日本語日本語", 7, Cut::Middle), "日本…語");
+        assert_eq!(shortened("abc", 0, Cut::Middle), "…");
     }
 }
