@@ -15,3 +15,7 @@ pub mod limitations {}
 /// The schema of a report as JSON.
 #[doc = include_str!("report_json.md")]
 pub mod report_json {}
+
+/// The schema of what changed between two reports, as JSON.
+#[doc = include_str!("diff_json.md")]
+pub mod diff_json {}

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::dominators::Retained;
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
@@ -171,7 +172,32 @@ impl PinReport {
             }
             and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
         }
-        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")
+        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")?;
+        match self.alone(limits) {
+            Some(sentence) => lines.prose(&sentence),
+            None => Ok(()),
+        }
+    }
+
+    /// `ws_session alone keeps 4.2 GiB in 431 slabs; ws_session 42 alone keeps 10 MiB`, where scopes are used.
+    fn alone(&self, limits: &Limits) -> Option<String> {
+        if !self.by_scope.iter().any(|blame| matches!(blame.holder, Holder::Scope(_))) {
+            return None;
+        }
+        let tree = self.retained_tree();
+        let keeps = |node: &Retained| node.retained_bytes > 0;
+        let kind = tree.children.iter().find(|node| matches!(node.holder, Holder::ScopeKind(_)) && keeps(node))?;
+        let whose = match kind.holder {
+            Holder::ScopeKind(kind) => name(kind.name(), limits.tag_width),
+            _ => return None,
+        };
+        let (kept, slabs) = (bytes(kind.retained_bytes), count(kind.retained_slabs, "slab"));
+        let mut sentence = format!("{whose} alone keeps {kept} in {slabs}");
+        if let Some(worst) = kind.children.first().filter(|node| keeps(node)) {
+            let one = holder_name(&worst.holder, limits.tag_width);
+            sentence.push_str(&format!("; {one} alone keeps {}", bytes(worst.retained_bytes)));
+        }
+        Some(sentence)
     }
 
     fn slabs(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -230,7 +256,7 @@ fn blame_header(title: &str) -> [String; 6] {
 fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     let listed = !matches!(blame.holder, Holder::Untracked | Holder::InMotion);
     [
-        format!("  {}", holder_name(&blame.holder, limits)),
+        format!("  {}", holder_name(&blame.holder, limits.tag_width)),
         blame.slices.to_string(),
         if listed { bytes(blame.live_bytes) } else { "unknown".to_owned() },
         bytes(blame.exclusive_bytes),
@@ -239,12 +265,12 @@ fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     ]
 }
 
-fn holder_name(holder: &Holder, limits: &Limits) -> String {
+pub(super) fn holder_name(holder: &Holder, tag_width: usize) -> String {
     match holder {
-        Holder::Tag(tag) => name(tag.name(), limits.tag_width),
+        Holder::Tag(tag) => name(tag.name(), tag_width),
         Holder::Site(at) => site(at),
-        Holder::Scope(of) => scope(*of, limits.tag_width),
-        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), limits.tag_width)),
+        Holder::Scope(of) => scope(*of, tag_width),
+        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), tag_width)),
         Holder::Thread(thread) => format!("thread {thread}"),
         Holder::Untagged => "(untagged)".to_owned(),
         Holder::Unscoped => "(no scope)".to_owned(),
@@ -301,7 +327,14 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
 }
 
 /// `and 3 more slabs`, if `all` passes `shown`.
-fn and_more(lines: &mut Lines<'_, '_>, indent: usize, all: usize, shown: usize, one: &str, many: &str) -> fmt::Result {
+pub(super) fn and_more(
+    lines: &mut Lines<'_, '_>,
+    indent: usize,
+    all: usize,
+    shown: usize,
+    one: &str,
+    many: &str,
+) -> fmt::Result {
     match all.saturating_sub(shown) {
         0 => Ok(()),
         1 => lines.line(&format!("{:indent$}and 1 more {one}", "")),

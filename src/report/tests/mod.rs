@@ -6,10 +6,19 @@
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
 //! | `json` | a file that a JSON parser refuses or reads differently |
+//! | `read` | a report that changes when it is written and read back, and files that are believed too much |
+//! | `retained` | slabs under the wrong holder in the tree, against sets of paths |
+//! | `plan` | a prediction that doing it would refute |
+//! | `compare` | diffs that mix up reports, rates over no time, trends that are none |
 
+mod compare;
 mod edges;
 mod fixtures;
 mod json;
+mod plan;
+#[cfg(feature = "json")]
+mod read;
+mod retained;
 mod server;
 mod shown;
 mod twin;
