@@ -6,6 +6,7 @@
 //! | `edges` | single cases: clipping, motion, ages on a clock that wraps, ties, size |
 //! | `shown` | a text that is too wide, misleading, or breaks under hostile names |
 //! | `json` | a file that a JSON parser refuses or reads differently |
+//! | `read` | a report that changes when it is written and read back, and files that are believed too much |
 //! | `retained` | slabs under the wrong holder in the tree, against sets of paths |
 //! | `plan` | a prediction that doing it would refute |
 //! | `compare` | diffs that mix up reports, rates over no time, trends that are none |
@@ -17,6 +18,8 @@ mod fixtures;
 mod json;
 mod outputs;
 mod plan;
+#[cfg(feature = "json")]
+mod read;
 mod retained;
 mod server;
 mod shown;
