@@ -22,3 +22,6 @@ pub mod diff_json {}
 /// Columns, frames, sample types and labels: the report as CSV, folded stacks and pprof.
 #[doc = include_str!("outputs.md")]
 pub mod outputs {}
+/// A report as a heap snapshot, for Chrome DevTools and memlab.
+#[doc = include_str!("heap_snapshot.md")]
+pub mod heap_snapshot {}
