@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("docs", 7),
     ("model", 7),
     ("lib", 7),
+    ("bin", 8),
 ];
 
 /// What only `sync` may name.

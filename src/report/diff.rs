@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::build::add;
 use super::model::{Blame, Holder, PinReport, PinnedSlab};
 
 /// What changed from `before` to `after`.
@@ -308,22 +309,22 @@ pub struct SlabsDiff {
 
 impl SlabsDiff {
     fn of(before: &[PinnedSlab], after: &[PinnedSlab], origin: Origin) -> SlabsDiff {
-        let name = |slab: &PinnedSlab| (slab.id, slab.generation);
-        let comparable = origin == Origin::SameRun;
-        let known: HashSet<_> = before.iter().filter(|_| comparable).map(name).collect();
+        // A slab's size does not change in one life; if it seems to, something is wrong, and the sums hold all the same.
+        let name = |slab: &PinnedSlab| (slab.id, slab.generation, slab.size);
+        let mut known: HashSet<_> = before.iter().filter(|_| origin == Origin::SameRun).map(name).collect();
         let mut sums = SlabsDiff::default();
         for slab in after {
-            let (slabs, bytes) = if known.contains(&name(slab)) {
-                (&mut sums.kept, &mut sums.kept_bytes)
+            if known.remove(&name(slab)) {
+                sums.kept += 1;
+                add(&mut sums.kept_bytes, slab.size);
             } else {
-                (&mut sums.new, &mut sums.new_bytes)
-            };
-            *slabs += 1;
-            super::build::add(bytes, slab.size);
+                sums.new += 1;
+                add(&mut sums.new_bytes, slab.size);
+            }
         }
         sums.gone = before.len() - sums.kept;
-        sums.gone_bytes =
-            before.iter().fold(0, |sum: usize, slab| sum.saturating_add(slab.size)).saturating_sub(sums.kept_bytes);
+        let all = before.iter().fold(0, |sum: usize, slab| sum.saturating_add(slab.size));
+        sums.gone_bytes = all.saturating_sub(sums.kept_bytes);
         sums
     }
 }

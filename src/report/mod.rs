@@ -12,9 +12,10 @@
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `part` | one tag, scope or slab of it, for the console |
 //! | `json` | the report for programs |
+//! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
-//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -42,6 +43,8 @@ mod pprof;
 mod prometheus;
 #[cfg(feature = "pprof")]
 mod protobuf;
+#[cfg(feature = "json")]
+mod read;
 mod series;
 mod shares;
 mod stream;
@@ -81,6 +84,8 @@ pub use pool_metrics::PoolMetrics;
 #[cfg(feature = "prometheus-client")]
 pub(crate) use prometheus::escaped;
 pub use prometheus::write_prometheus_all;
+#[cfg(feature = "json")]
+pub use read::ReadError;
 pub use series::{Series, Trend};
 
 impl SlabPool {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::dominators::Retained;
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
@@ -162,7 +163,32 @@ impl PinReport {
         }
 
         blame_tables(lines, &tables, limits)?;
-        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")
+        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")?;
+        match self.alone(limits) {
+            Some(sentence) => lines.prose(&sentence),
+            None => Ok(()),
+        }
+    }
+
+    /// `ws_session alone keeps 4.2 GiB in 431 slabs; ws_session 42 alone keeps 10 MiB`, where scopes are used.
+    fn alone(&self, limits: &Limits) -> Option<String> {
+        if !self.by_scope.iter().any(|blame| matches!(blame.holder, Holder::Scope(_))) {
+            return None;
+        }
+        let tree = self.retained_tree();
+        let keeps = |node: &Retained| node.retained_bytes > 0;
+        let kind = tree.children.iter().find(|node| matches!(node.holder, Holder::ScopeKind(_)) && keeps(node))?;
+        let whose = match kind.holder {
+            Holder::ScopeKind(kind) => name(kind.name(), limits.tag_width),
+            _ => return None,
+        };
+        let (kept, slabs) = (bytes(kind.retained_bytes), count(kind.retained_slabs, "slab"));
+        let mut sentence = format!("{whose} alone keeps {kept} in {slabs}");
+        if let Some(worst) = kind.children.first().filter(|node| keeps(node)) {
+            let one = holder_name(&worst.holder, limits.tag_width);
+            sentence.push_str(&format!("; {one} alone keeps {}", bytes(worst.retained_bytes)));
+        }
+        Some(sentence)
     }
 
     fn slabs(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
