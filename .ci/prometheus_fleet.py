@@ -208,7 +208,7 @@ def main() -> None:
     folder, console, exporters = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     fleet = [instance(console) for _ in range(INSTANCES)]
     beside = instance(exporters)
-    for address, path in [(fleet[0], "/metrics" if console != exporters else "/text"), (beside, "/text"), (beside, "/facade")]:
+    for address, path in [(fleet[0], "/metrics"), (beside, "/text"), (beside, "/facade")]:
         until(f"a leak on {path}", lambda address=address, path=path: TAG in get(f"http://{address}{path}").decode())
         lint(address, path)
         print(f"promtool check metrics has nothing to say of {path} on {address}")
