@@ -28,6 +28,8 @@ enum Cause {
     Limit { limit: usize, in_use: usize, slab: usize },
     /// The source of slab memory refused.
     Source { slab: usize },
+    /// The pool was closed.
+    Closed,
 }
 
 impl AllocError {
@@ -43,6 +45,10 @@ impl AllocError {
         AllocError { requested, cause: Cause::Source { slab } }
     }
 
+    pub(crate) fn closed(requested: usize) -> Self {
+        AllocError { requested, cause: Cause::Closed }
+    }
+
     /// The same failure, told of a request for `requested` bytes.
     pub(crate) fn of_request(self, requested: usize) -> Self {
         AllocError { requested, ..self }
@@ -55,13 +61,14 @@ impl AllocError {
     }
 
     /// The limit that stood in the way, in bytes: `max_bytes` of the pool, or `isize::MAX` for a request that no
-    /// address space can hold. `None` when the memory's source refused.
+    /// address space can hold. `None` when the memory's source refused or the
+    /// pool is closed.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
         match self.cause {
             Cause::TooLarge => Some(isize::MAX as usize),
             Cause::Limit { limit, .. } => Some(limit),
-            Cause::Source { .. } => None,
+            Cause::Source { .. } | Cause::Closed => None,
         }
     }
 
@@ -81,6 +88,12 @@ impl AllocError {
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.cause, Cause::Source { .. })
+    }
+
+    /// Whether the pool was [closed](crate::SlabPool::close).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.cause, Cause::Closed)
     }
 }
 
@@ -105,6 +118,7 @@ impl fmt::Display for AllocError {
             Cause::Source { slab } => {
                 write!(f, "cannot allocate {requested} bytes: the memory source has none for a slab of {slab} bytes")
             }
+            Cause::Closed => write!(f, "cannot allocate {requested} bytes: the pool is closed"),
         }
     }
 }

@@ -53,6 +53,11 @@ impl Ledger {
         Idle(self.0.slab(size).expect("no limit is set"))
     }
 
+    /// Nothing is cut from now on.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {

@@ -43,6 +43,13 @@ pub const MODELS: &[Model] = &[
         outcomes: &[],
         body: segments_that_moved_on_are_forgotten,
     },
+    Model {
+        name: "closing_against_attaching",
+        preemptions: None,
+        floor: 50,
+        outcomes: &["closed before", "closed after"],
+        body: closing_against_attaching,
+    },
 ];
 
 fn distinct(handles: &[&Shared]) -> bool {
@@ -165,4 +172,21 @@ fn segments_that_moved_on_are_forgotten() {
     let views = ledger.views();
     assert_eq!((views.len(), views[0].handles, views[0].slices.len()), (1, 2, 2), "a slice that no slot lists");
     drop(exactly_one([a.release(), b.release()]));
+}
+
+/// A thread attaches a slab while another closes the ledger. Catches a slab that can still be cut from when both are done.
+fn closing_against_attaching() {
+    let ledger = ledger();
+    let idle = ledger.slab(64);
+    let closer = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.close())
+    };
+    let attached = idle.attach();
+    let early = attached.alloc(4, 1);
+    reach(if early.is_some() { "closed after" } else { "closed before" });
+    closer.join().unwrap();
+    assert!(attached.alloc(4, 1).is_none(), "cut from a closed ledger");
+    assert!(early.is_none_or(|early| early.release().is_none()));
+    drop(attached.detach());
 }

@@ -37,6 +37,7 @@ models! {
     guest_takes_over_from_the_dead
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
+    closing_against_attaching
 
     report_against_recycling
     report_against_reuse_in_place

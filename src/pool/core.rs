@@ -94,14 +94,34 @@ impl Core {
         if n > isize::MAX as usize {
             return Err(AllocError::too_large(n));
         }
+        if self.ledger.is_closed() {
+            return Err(AllocError::closed(n));
+        }
         if n <= self.slab_size() {
             if let Some(raw) = local::alloc_slow(self, n, label)? {
                 return Ok(raw);
             }
+            if self.ledger.is_closed() {
+                return Err(AllocError::closed(n));
+            }
         }
         // Larger than a slab, or made by a thread that is dying: a slab of its own.
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
-        Ok(idle.single(n, self.level(), label))
+        let raw = idle.single(n, self.level(), label);
+        if self.ledger.is_closed_now() {
+            raw.release().into_iter().for_each(recycle);
+            return Err(AllocError::closed(n));
+        }
+        Ok(raw)
+    }
+
+    /// Hands nothing out from now on, and gives idle memory back.
+    pub(crate) fn close(&self) {
+        self.ledger.close();
+        let idle = core::mem::take(&mut *self.depot.lock());
+        for idle in idle {
+            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
+        }
     }
 
     /// An empty slab of the current size: an idle one, or fresh memory.
@@ -154,7 +174,7 @@ impl Core {
 
     fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
-        if size != self.slab_size() {
+        if size != self.slab_size() || self.ledger.is_closed() {
             return;
         }
         let room = |kept: usize| kept.checked_add(size).filter(|&sum| sum <= self.config.idle_bytes);
@@ -189,6 +209,7 @@ impl Core {
         let pinned = self.ledger.pinned();
         PoolStats {
             slab_size: self.slab_size(),
+            max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
             pinned_slabs: pinned.slabs,

@@ -92,6 +92,8 @@ pub(super) struct Fixed {
     pub(super) uid: u64,
     base: AtomicPtr<u8>,
     size: AtomicUsize,
+    /// Where the owner stops cutting: the slab's size, or 0 once the ledger is closed.
+    limit: AtomicUsize,
     generation: AtomicU64,
     /// The slab's segments, newest first.
     pub(super) segments: AtomicPtr<Segment>,
@@ -158,6 +160,7 @@ impl Header {
                 uid,
                 base: AtomicPtr::new(ptr::null_mut()),
                 size: AtomicUsize::new(0),
+                limit: AtomicUsize::new(0),
                 generation: AtomicU64::new(0),
                 segments: AtomicPtr::new(ptr::null_mut()),
                 attached_tick: AtomicU32::new(0),
@@ -235,6 +238,17 @@ impl Header {
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
         self.fixed.base.store(base, Ordering::Relaxed);
         self.fixed.size.store(size, Ordering::Relaxed);
+    }
+
+    /// Bytes that the owner may still cut.
+    #[inline(always)]
+    pub(super) fn room(&self) -> usize {
+        self.fixed.limit.load(Ordering::Relaxed).saturating_sub(self.cursor())
+    }
+
+    /// Relaxed: `Ledger::close` and who attaches a slab are ordered by the ledger's flag.
+    pub(super) fn set_limit(&self, limit: usize) {
+        self.fixed.limit.store(limit, Ordering::Relaxed);
     }
 
     pub(super) fn generation(&self) -> u64 {

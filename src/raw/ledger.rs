@@ -6,7 +6,7 @@ use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
 use crate::error::AllocError;
-use crate::sync::{AtomicUsize, Mutex, Ordering, Plant, next_uid, planted, thread};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, Plant, next_uid, planted, thread};
 use core::any::Any;
 use core::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock, Weak};
@@ -28,6 +28,8 @@ pub(crate) struct Ledger {
     /// Segments without a slab, linked by `next`.
     spare_segments: Mutex<*mut Segment>,
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
+    /// Not 0: nothing is cut any more.
+    closed: AtomicU32,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -58,6 +60,7 @@ impl Ledger {
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),
+            closed: AtomicU32::new(0),
             tracer,
         })
     }
@@ -75,6 +78,28 @@ impl Ledger {
     /// Where emptied slabs go, while it lives.
     pub(crate) fn home(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.home.get()?.upgrade()
+    }
+
+    /// From now on nobody cuts from any slab, but for who is in the middle of it.
+    pub(crate) fn close(&self) {
+        // AcqRel: pairs with the one in `is_closed_now`. Whoever attached a slab before this made it visible to the loop
+        // below, and whoever does so after this sees the flag.
+        self.closed.swap(1, Ordering::AcqRel);
+        for header in self.headers() {
+            // SAFETY: headers are type-stable.
+            unsafe { header.as_ref() }.set_limit(0);
+        }
+    }
+
+    /// Whether the ledger is closed; a hint.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the ledger is closed, or else will see what the caller did before.
+    pub(crate) fn is_closed_now(&self) -> bool {
+        // AcqRel: as in `close`. A read-modify-write, so that of the two one is first.
+        self.closed.fetch_add(0, Ordering::AcqRel) != 0
     }
 
     /// Bytes of slab memory taken from the source and not given back.

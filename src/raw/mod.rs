@@ -18,6 +18,7 @@
 //! on whatever thread, the count reaches zero there, and [`Shared::release`] returns the slab to be used again.
 
 mod acquire;
+mod exit;
 mod header;
 mod ledger;
 mod notes;
@@ -32,6 +33,7 @@ mod source;
 mod unique;
 mod word;
 
+pub(crate) use exit::at_exit;
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;

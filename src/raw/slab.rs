@@ -14,7 +14,7 @@ use super::slot::{Extent, Mark};
 use super::unique::Unique;
 use super::word::Word;
 use crate::config::Level;
-use crate::sync::{Ordering, clock, thread};
+use crate::sync::{Ordering, Plant, clock, planted, thread};
 use core::marker::PhantomData;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -82,6 +82,10 @@ impl Idle {
         header.set_level(level);
         header.hand_segments_to(me);
         header.attach(me);
+        header.set_limit(header.size());
+        if self.ledger.is_closed_now() && !planted(Plant::CloseUnseen) {
+            header.set_limit(0);
+        }
         let (header, ledger) = self.into_parts();
         Ok(Attached { header, ledger: Some(ledger), not_send: PhantomData })
     }
@@ -233,7 +237,7 @@ unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
     // SAFETY: an owned slab's header lives.
     let header = unsafe { this.as_ref() };
     let cursor = header.cursor();
-    if n == 0 || n > header.size() - cursor {
+    if n == 0 || n > header.room() {
         return None;
     }
     let extent = Extent::new(cursor, n);

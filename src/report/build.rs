@@ -29,6 +29,33 @@ impl PinReport {
         PinReport::assemble(meta, slabs, clipped)
     }
 
+    /// The report as if nothing were there but these slices, and the slabs that they pin.
+    pub(crate) fn only(&self, keep: impl Fn(&PinnedSlice) -> bool) -> PinReport {
+        let slabs = self.slabs.iter().filter_map(|slab| {
+            let slices: Vec<PinnedSlice> = slab.slices.iter().copied().filter(&keep).collect();
+            let live_bytes = covered(&slices);
+            let handles = slices.len();
+            let waste_bytes = slab.size - live_bytes;
+            let only = PinnedSlab { slices, handles, live_bytes, waste_bytes, untracked: 0, in_motion: 0, ..*slab };
+            Some(only).filter(|slab| slab.handles > 0)
+        });
+        let slabs = slabs.collect();
+        let whole = self;
+        let meta = ReportMeta {
+            pool: whole.pool.clone(),
+            slab_size: whole.slab_size,
+            level: whole.level,
+            retain_policy: whole.retain_policy,
+            taken_at: whole.taken_at,
+            now_tick: (whole.uptime.as_millis() / u128::from(Age::TICK_MS)) as u32,
+            memory_bytes: whole.totals.memory_bytes,
+            idle_bytes: whole.totals.idle_bytes,
+            ledger_bytes: whole.totals.ledger_bytes,
+            names_bytes: whole.totals.names_bytes,
+        };
+        PinReport { traces: whole.traces.clone(), ..PinReport::assemble(meta, slabs, 0) }
+    }
+
     /// Adds slabs up to a report. `clipped` slices passed the end of theirs.
     pub(crate) fn assemble(meta: ReportMeta, mut slabs: Vec<PinnedSlab>, clipped: usize) -> PinReport {
         let mut totals = Totals {
@@ -175,7 +202,7 @@ impl PinnedSlab {
 }
 
 /// Bytes covered by at least one of `slices`, which are sorted by offset.
-fn covered(slices: &[PinnedSlice]) -> usize {
+pub(super) fn covered(slices: &[PinnedSlice]) -> usize {
     let mut bytes = 0;
     let mut end = 0;
     for slice in slices {

@@ -20,7 +20,7 @@ impl PinReport {
     pub fn to_json(&self) -> String {
         let mut text = String::new();
         // A `String` never refuses.
-        let _ = document(self, &mut text);
+        let _ = document(self, None, &mut text);
         text
     }
 
@@ -32,17 +32,26 @@ impl PinReport {
     /// # Errors
     /// The first error of `out`, after which nothing more is written.
     pub fn write_json(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        stream(out, |out| document(self, out))
+        stream(out, |out| document(self, None, out))
+    }
+
+    /// As [`write_json`](PinReport::write_json), with the ID that a console knows the report by.
+    #[cfg(feature = "admin")]
+    pub(crate) fn write_json_served(&self, id: &str, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        stream(out, |out| document(self, Some(id), out))
     }
 }
 
-fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
+fn document(report: &PinReport, served_as: Option<&str>, out: &mut impl Write) -> fmt::Result {
     out.write_str("{")?;
     member(out, "\n", "schema", Value::Text("bufslab.pin_report"))?;
     member(out, ",\n", "version", u64::from(PinReport::SCHEMA_VERSION))?;
     pool(report, out)?;
     member(out, ",\n", "taken_unix_ms", report.taken_at.duration_since(UNIX_EPOCH).map_or(0, millis))?;
     member(out, ",\n", "uptime_ms", millis(report.uptime))?;
+    if let Some(id) = served_as {
+        member(out, ",\n", "report_id", Value::Text(id))?;
+    }
     totals(report, out)?;
     list(out, "advice", &report.advice, advice)?;
     match &report.advice_together {
@@ -120,7 +129,7 @@ fn blame<W: Write>(blame: &Blame, out: &mut W) -> fmt::Result {
     out.write_str("}")
 }
 
-fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
+pub(super) fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
     let kind = match holder {
         Holder::Tag(_) => "tag",
         Holder::Site(_) => "site",
@@ -237,15 +246,16 @@ fn age(age: Age, out: &mut impl Write) -> fmt::Result {
     out.write_str("}")
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a key of this schema may hold, besides objects and arrays.
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Null,
     Flag(bool),
     Number(u64),
+    Signed(i64),
     Text(&'a str),
 }
 
@@ -255,24 +265,36 @@ impl From<usize> for Value<'_> {
     }
 }
 
+impl From<i64> for Value<'_> {
+    fn from(n: i64) -> Self {
+        Value::Signed(n)
+    }
+}
+
 impl From<u64> for Value<'_> {
     fn from(n: u64) -> Self {
         Value::Number(n)
     }
 }
 
-fn member<'a>(out: &mut impl Write, before: &str, key: &str, value: impl Into<Value<'a>>) -> fmt::Result {
+pub(super) fn member<'a>(out: &mut impl Write, before: &str, key: &str, value: impl Into<Value<'a>>) -> fmt::Result {
     write!(out, "{before}\"{key}\":")?;
     match value.into() {
         Value::Null => out.write_str("null"),
         Value::Flag(flag) => write!(out, "{flag}"),
         Value::Number(n) => write!(out, "{n}"),
+        Value::Signed(n) => write!(out, "{n}"),
         Value::Text(text) => string(text, out),
     }
 }
 
 /// `key` with an array of which each element has a line of its own.
-fn list<T, W: Write>(out: &mut W, key: &str, items: &[T], item: fn(&T, &mut W) -> fmt::Result) -> fmt::Result {
+pub(super) fn list<T, W: Write>(
+    out: &mut W,
+    key: &str,
+    items: &[T],
+    item: fn(&T, &mut W) -> fmt::Result,
+) -> fmt::Result {
     write!(out, ",\n\"{key}\":[")?;
     let mut comma = "\n";
     for each in items {

@@ -78,8 +78,13 @@ pub(super) fn name(text: &str, room: usize) -> String {
     format!("\"{}\"", squeeze(text, room.saturating_sub(2)))
 }
 
+/// A name as it may stand in a sentence.
+pub(crate) fn plain(text: &str) -> String {
+    name(text, 64)
+}
+
 /// A site as `file:line:column`, escaped but not shortened: [`keep_end`] does that, once the room is known.
-pub(super) fn site(site: &Site) -> String {
+pub(crate) fn site(site: &Site) -> String {
     let mut out = String::new();
     for c in site.file().chars() {
         match c {
@@ -93,7 +98,7 @@ pub(super) fn site(site: &Site) -> String {
 }
 
 /// A scope as `ws_session 42`, its name within `room` columns.
-pub(super) fn scope(scope: ScopeName, room: usize) -> String {
+pub(crate) fn scope(scope: ScopeName, room: usize) -> String {
     format!("{} {}", name(scope.kind().name(), room), scope.id())
 }
 

@@ -90,6 +90,8 @@ pub enum Plant {
     ExclusiveNoRecheck,
     /// A segment gets its notes without a look at whether another thread gave it some just now.
     NotesReplaced,
+    /// Whoever attaches a slab does not look whether the ledger was closed meanwhile.
+    CloseUnseen,
     /// A slab gets its first notes and does not say so.
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
