@@ -75,6 +75,8 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod buf;
 mod config;
 pub mod docs;
@@ -83,6 +85,8 @@ mod gates;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod observe;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -91,6 +95,7 @@ pub mod report;
 mod retain;
 mod sync;
 mod track;
+mod watch;
 
 pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
@@ -99,11 +104,16 @@ pub use error::{AllocError, BuildError};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
+pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -15,3 +15,9 @@ pub mod report_json {}
 /// The schema of what changed between two reports, as JSON.
 #[doc = include_str!("diff_json.md")]
 pub mod diff_json {}
+/// Columns, frames, sample types and labels: the report as CSV, folded stacks and pprof.
+#[doc = include_str!("outputs.md")]
+pub mod outputs {}
+/// A report as a heap snapshot, for Chrome DevTools and memlab.
+#[doc = include_str!("heap_snapshot.md")]
+pub mod heap_snapshot {}

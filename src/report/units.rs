@@ -68,7 +68,7 @@ pub(super) fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A span of time in its largest fitting unit: `30 ms`, `3.2 s`, `4 min`, `7.5 h`, `12 d`.
-pub(super) fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let ms = time.as_millis();
     let tenths = |unit: u128, name: &str| {
         let tenths = ms * 10 / unit;
@@ -103,6 +103,6 @@ pub(super) fn age(age: Age) -> String {
 }
 
 /// `1 slab`, `2 slabs`.
-pub(super) fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
