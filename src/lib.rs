@@ -71,6 +71,8 @@
 //! # Features
 //!
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
+//! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

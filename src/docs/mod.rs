@@ -4,6 +4,10 @@
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 
+/// Many instances: Prometheus, Grafana, and continuous profilers.
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
+
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}

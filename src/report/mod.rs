@@ -14,8 +14,8 @@
 //! | `json` | the report for programs |
 //! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
-//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;

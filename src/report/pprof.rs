@@ -99,7 +99,7 @@ mod field {
 const MAPPING_ID: u64 = 1;
 
 /// Texts and places that are remembered as written, each.
-const REMEMBERED: usize = if cfg!(test) { 64 } else { 1 << 15 };
+const REMEMBERED: usize = if cfg!(test) { 64 } else { 1 << 14 };
 
 struct Profile<'a, W> {
     out: W,

@@ -8,6 +8,7 @@
 //! | `libraries` | figures that depend on the way they are asked for |
 //! | `dashboards` | a panel or an alert on a metric that does not exist; a chapter that leaves one out |
 #![allow(missing_docs)]
+#![cfg(not(miri))]
 
 mod dashboards;
 #[cfg(any(feature = "metrics", feature = "prometheus-client"))]

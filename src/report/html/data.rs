@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::tables::{Holders, frame_words, groupings};
 use super::{Limits, NAME};
+use crate::config::Level;
 use crate::raw::SliceKind;
 use crate::report::json::string;
 use crate::report::model::{Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
@@ -62,7 +63,7 @@ struct Names<'a> {
     sites: Numbers<Site>,
     kinds: Numbers<Tag>,
     scopes: Numbers<ScopeName>,
-    levels: Numbers<&'static str>,
+    levels: Numbers<Level>,
     frames: Numbers<&'a Frame>,
     traces: HashSet<TraceId>,
 }
@@ -85,7 +86,7 @@ pub(super) fn data(report: &PinReport, limits: &Limits, out: &mut impl Write) ->
         write!(out, ",{}]", kinds.of(Some(scope.kind())))
     })?;
     list(out, "kinds", &kinds.things, |kind, out| string(&names::name(kind.name(), NAME), out))?;
-    list(out, "levels", &names.levels.things, |level, out| string(level, out))?;
+    list(out, "levels", &names.levels.things, |level, out| string(&level.to_string(), out))?;
     list(out, "frames", &names.frames.things, |frame, out| {
         let (function, place) = frame_words(frame);
         out.write_char('[')?;
@@ -145,7 +146,7 @@ fn slab_row(
 ) -> fmt::Result {
     let state = u32::from(slab.attached) | u32::from(slab.suspect) << 1;
     write!(out, "[{},{},{},{}", slab.id, slab.generation, slab.size, slab.live_bytes)?;
-    write!(out, ",{state},{}", names.levels.of(Some(slab.level.as_str())))?;
+    write!(out, ",{state},{}", names.levels.of(Some(slab.level)))?;
     write!(out, ",{},{},{}", slab.handles, slab.untracked, slab.in_motion)?;
     write!(out, ",{},{}", slab.age.min().as_millis(), slab.age.max().as_millis())?;
     let (tags, all_tags) = holders.of(slab);

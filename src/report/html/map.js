@@ -34,11 +34,11 @@ class Colours {
 // The facts of a slice, as pairs.
 function sliceFacts(slab, slice) {
   const facts = [
-    ['at', `${grouped(slice.offset)} of ${grouped(slab.size)}`],
-    ['length', slice.len < 1024 ? bytes(slice.len) : `${bytes(slice.len)} (${exact(slice.len)})`],
     ['tag', tagName(slice.tag)],
     ['scope', scopeName(slice.scope)],
     ['made at', siteName(slice.site)],
+    ['offset', `${grouped(slice.offset)} of ${grouped(slab.size)}`],
+    ['length', slice.len < 1024 ? bytes(slice.len) : `${bytes(slice.len)} (${exact(slice.len)})`],
     ['kind', slice.kind],
     ['thread', String(slice.thread)],
     ['age', age(slice.age)],
@@ -50,7 +50,10 @@ function sliceFacts(slab, slice) {
   return facts;
 }
 
-const factList = (facts) => el('dl', {}, ...facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
+function factList(facts) {
+  const pairs = facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)));
+  return el('dl', {}, ...pairs);
+}
 
 // The box beside the pointer.
 const tip = el('div', { id: 'tip', role: 'tooltip', hidden: true });
@@ -75,7 +78,9 @@ class SlabMap {
     Object.assign(this, { slab, colours, width, lines, height, gap, choose });
     this.tall = lines * height + (lines - 1) * gap;
     this.perLine = slab.size / lines;
+    // The slice that is marked, and the one that stays so when nobody points at another.
     this.at = -1;
+    this.chosen = -1;
     this.marks = svg('g', { class: 'marks' });
     this.picture = svg(
       'svg',
@@ -95,7 +100,7 @@ class SlabMap {
         tabindex: slab.listed > 0 ? '0' : undefined,
         pointermove: (event) => this.point(event),
         pointerdown: (event) => this.point(event),
-        pointerleave: hideTip,
+        pointerleave: () => this.leave(),
         click: (event) => this.click(event),
         keydown: (event) => this.key(event),
         blur: () => this.leave(),
@@ -210,7 +215,7 @@ class SlabMap {
   }
 
   leave() {
-    this.mark(-1);
+    this.mark(this.chosen);
     hideTip();
   }
 

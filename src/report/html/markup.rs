@@ -102,7 +102,7 @@ pub(super) fn share_cell(out: &mut impl Write, label: &str, part: usize, whole: 
     write!(
         out,
         "<td class=\"n share\" data-label=\"{label}\"><svg class=\"mini\" aria-hidden=\"true\">\
-         <rect width=\"100%\" height=\"100%\"/><rect class=\"part\" width=\"{}.{}%\" height=\"100%\"/></svg> {shown}</td>",
+         <rect width=\"100%\" height=\"100%\"/><rect class=\"part\" width=\"{}.{}%\" height=\"100%\"/></svg> <span>{shown}</span></td>",
         width / 10,
         width % 10,
     )

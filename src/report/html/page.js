@@ -93,6 +93,7 @@ function blameTable(panel) {
     rows,
     all,
     noun: 'group',
+    perPage: 15,
     sort: 6,
     columns: [
       { title: table.tHead.rows[0].cells[0].textContent, text: true, key: (group) => group.name, cell: onlyIts },
@@ -107,7 +108,7 @@ function blameTable(panel) {
         className: 'n share',
         key: (group) => group.amortised,
         cell: (group) => [
-          [mini(group.amortised, data.totals.pinned), ` ${percent(group.amortised, data.totals.pinned)}`],
+          [mini(group.amortised, data.totals.pinned), ' ', el('span', {}, percent(group.amortised, data.totals.pinned))],
         ],
       },
     ],
@@ -188,6 +189,7 @@ function slabDetail(slab, place) {
   big.append(map.element);
 
   const show = (index) => {
+    map.chosen = index;
     map.mark(index);
     const slice = sliceAt(slab, index);
     const stack = stacks.get(slice.stack) ?? [];
@@ -219,7 +221,7 @@ function slabDetail(slab, place) {
   const rows = slicesOf(slab);
   if (rows.some((slice) => hints(slice) !== '')) columns.push(name('hints', hints));
   if (rows.some((slice) => slice.stack)) columns.push(name('stack', (slice) => (slice.stack ? String(slice.stack) : '')));
-  new Table({ table, rows, all: slab.all, noun: 'slice', perPage: 25, columns });
+  new Table({ table, rows, all: slab.all, noun: 'slice', columns });
   return show;
 }
 
@@ -247,7 +249,7 @@ function makeSlabTable() {
         title: 'wasted',
         className: 'n share',
         key: (slab) => slab.waste / slab.size,
-        cell: known((slab) => [[mini(slab.waste, slab.size), ` ${percent(slab.waste, slab.size)}`]]),
+        cell: known((slab) => [[mini(slab.waste, slab.size), ' ', el('span', {}, percent(slab.waste, slab.size))]]),
       },
       { title: 'slices', key: (slab) => slab.all, cell: (slab) => grouped(slab.all) },
       { title: 'age', key: (slab) => slab.age[1], cell: (slab) => [age(slab.age), exactAge(slab.age)] },
@@ -276,8 +278,7 @@ class SlabMaps {
       el('p', { class: 'note' },
         'Each strip is one slab, drawn to its own scale; what has no colour is waste. A slice is drawn at least ' +
         `${LEAST} pixels wide. Point at one, or go along with the arrow keys, to see whose it is; choose a slab to unfold it.`),
-      slabFilter(),
-      el('label', { class: 'by' }, 'Colour by ', select),
+      fill(slabFilter(), {}, [el('label', { class: 'by' }, 'Colour by ', select)]),
       this.legend,
       this.strips,
       el('div', { class: 'pager' }, this.status, this.pages),
@@ -293,7 +294,9 @@ class SlabMaps {
   }
 
   show(shown) {
-    this.shown = shown;
+    // A slab of which no slice is known has nothing to draw.
+    this.shown = shown.filter((slab) => slab.listed > 0);
+    this.blank = shown.length - this.shown.length;
     this.turn(0);
   }
 
@@ -308,7 +311,8 @@ class SlabMaps {
     const width = Math.max(120, sample.querySelector('.slab-map').clientWidth);
     this.strips.replaceChildren(...some.map((slab) => this.strip(slab, width)));
     const which = `${grouped(from + Math.min(1, some.length))} to ${grouped(from + some.length)}`;
-    this.status.textContent = `${which} of ${count(this.shown.length, 'slab')}, in the order of the table below`;
+    this.status.textContent = `${which} of ${count(this.shown.length, 'slab')}, in the order of the table below` +
+      (this.blank > 0 ? `; ${grouped(this.blank)} more without a slice in this page` : '');
     this.back.disabled = page === 0;
     this.next.disabled = from + this.perPage >= this.shown.length;
     this.pages.hidden = this.shown.length <= this.perPage;

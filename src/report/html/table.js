@@ -6,7 +6,7 @@
 const collator = new Intl.Collator('en', { numeric: true });
 
 class Table {
-  constructor({ table, columns, rows, all = rows.length, noun, perPage = 50, sort = -1, detail, listen }) {
+  constructor({ table, columns, rows, all = rows.length, noun, perPage = 25, sort = -1, detail, listen }) {
     Object.assign(this, { table, columns, rows, all, noun, perPage, detail, listen });
     this.body = table.tBodies[0];
     this.sorted = sort;
@@ -22,7 +22,7 @@ class Table {
   header() {
     this.heads = this.columns.map((column, at) => {
       const sorter = button({ click: () => this.sort(at) }, column.title);
-      return el('th', { scope: 'col', class: column.text ? undefined : 'n' }, sorter);
+      return el('th', { scope: 'col', class: column.className ?? (column.text ? undefined : 'n') }, sorter);
     });
     this.table.tHead.rows[0].replaceChildren(...this.heads);
   }

@@ -133,7 +133,7 @@ pub(super) fn ages(report: &PinReport, out: &mut impl Write) -> fmt::Result {
          <p class=\"note\">By the least age that is certain: a slab since its thread left it (an attached one is young), a \
          slice with its slab, unless it was made later.</p>\n",
     )?;
-    begin_table(out, "Slabs and slices by age", &["age", "pinned", "of pinned", "slabs", "slices"], &[0])?;
+    begin_table(out, "Slabs and slices by age", &["age", "pinned", "of pinned", "slabs", "slices"], &[0, 2])?;
     let most = bins.iter().map(|bin| bin.pinned).max().unwrap_or(0);
     let used = |at: &usize| bins[*at].slabs > 0 || bins[*at].slices > 0;
     let last = (0..bins.len()).rfind(used).unwrap_or(0);

@@ -58,7 +58,7 @@ fn facts(report: &PinReport, out: &mut impl Write) -> fmt::Result {
         utc(report.taken_at),
         Text(units::span(report.uptime)),
         Bytes(report.slab_size),
-        report.level.as_str(),
+        report.level,
     )?;
     let suspects = report.slabs.iter().filter(|slab| slab.suspect).count();
     if suspects > 0 {
