@@ -71,6 +71,8 @@
 //! # Features
 //!
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
+//! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -83,6 +85,8 @@ mod gates;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod observe;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -91,6 +95,7 @@ pub mod report;
 mod retain;
 mod sync;
 mod track;
+mod watch;
 
 pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
@@ -104,6 +109,12 @@ pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
+pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};
+
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("track", 3),
     ("pool", 4),
     ("buf", 5),
+    ("observe", 6),
     ("retain", 6),
     ("report", 6),
     ("gates", 6),
@@ -26,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("docs", 7),
     ("model", 7),
     ("lib", 7),
+    ("bin", 8),
 ];
 
 /// What only `sync` may name.

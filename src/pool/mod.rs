@@ -15,7 +15,7 @@ pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
@@ -147,8 +147,21 @@ impl SlabPool {
         registry::all().into_iter().map(SlabPool).collect()
     }
 
+    pub(crate) fn downgrade(&self) -> WeakPool {
+        WeakPool(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn core(&self) -> &Core {
         &self.0
+    }
+}
+
+/// A pool, if it is there still.
+pub(crate) struct WeakPool(Weak<Core>);
+
+impl WeakPool {
+    pub(crate) fn upgrade(&self) -> Option<SlabPool> {
+        self.0.upgrade().map(SlabPool)
     }
 }
 
@@ -176,6 +189,8 @@ pub(crate) fn no_memory(error: &AllocError) -> ! {
 pub struct PoolStats {
     /// Size of the slabs taken from now on.
     pub slab_size: usize,
+    /// The limit on `memory_bytes`, if there is one.
+    pub max_bytes: Option<usize>,
     /// Memory taken from the source and not given back: pinned, idle, and attached slabs.
     pub memory_bytes: usize,
     /// Sizes of the slabs that some slice keeps alive.

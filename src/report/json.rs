@@ -120,7 +120,7 @@ fn blame<W: Write>(blame: &Blame, out: &mut W) -> fmt::Result {
     out.write_str("}")
 }
 
-fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
+pub(super) fn holder(holder: &Holder, out: &mut impl Write) -> fmt::Result {
     let kind = match holder {
         Holder::Tag(_) => "tag",
         Holder::Site(_) => "site",
@@ -237,15 +237,16 @@ fn age(age: Age, out: &mut impl Write) -> fmt::Result {
     out.write_str("}")
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a key of this schema may hold, besides objects and arrays.
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Null,
     Flag(bool),
     Number(u64),
+    Signed(i64),
     Text(&'a str),
 }
 
@@ -255,24 +256,36 @@ impl From<usize> for Value<'_> {
     }
 }
 
+impl From<i64> for Value<'_> {
+    fn from(n: i64) -> Self {
+        Value::Signed(n)
+    }
+}
+
 impl From<u64> for Value<'_> {
     fn from(n: u64) -> Self {
         Value::Number(n)
     }
 }
 
-fn member<'a>(out: &mut impl Write, before: &str, key: &str, value: impl Into<Value<'a>>) -> fmt::Result {
+pub(super) fn member<'a>(out: &mut impl Write, before: &str, key: &str, value: impl Into<Value<'a>>) -> fmt::Result {
     write!(out, "{before}\"{key}\":")?;
     match value.into() {
         Value::Null => out.write_str("null"),
         Value::Flag(flag) => write!(out, "{flag}"),
         Value::Number(n) => write!(out, "{n}"),
+        Value::Signed(n) => write!(out, "{n}"),
         Value::Text(text) => string(text, out),
     }
 }
 
 /// `key` with an array of which each element has a line of its own.
-fn list<T, W: Write>(out: &mut W, key: &str, items: &[T], item: fn(&T, &mut W) -> fmt::Result) -> fmt::Result {
+pub(super) fn list<T, W: Write>(
+    out: &mut W,
+    key: &str,
+    items: &[T],
+    item: fn(&T, &mut W) -> fmt::Result,
+) -> fmt::Result {
     write!(out, ",\n\"{key}\":[")?;
     let mut comma = "\n";
     for each in items {

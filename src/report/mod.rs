@@ -5,28 +5,44 @@
 //! | `model` | the report as plain public values, with the meaning of each figure |
 //! | `build` | from raw views of slabs to a report |
 //! | `blame` | groups by tag and site, their shares, and what compacting them frees |
+//! | `dominators` | who keeps what alone: each slab under the one holder of all its handles |
+//! | `plan` | what compacting by a policy would do |
+//! | `diff`, `diff_text`, `diff_json` | what changed between two reports |
+//! | `series` | what changed over many, and what only ever grew |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
 //! | `json` | the report for programs |
+//! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
 //! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
 mod build;
 mod csv;
+mod diff;
+mod diff_json;
+mod diff_text;
+mod dominators;
 mod escape;
 mod folded;
 mod format;
 mod heapsnapshot;
 mod html;
 mod json;
+mod metric;
 mod model;
 mod names;
+mod plan;
+mod pool_metrics;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
 #[cfg(feature = "pprof")]
 mod protobuf;
+#[cfg(feature = "json")]
+mod read;
+mod series;
 mod shares;
 mod stream;
 mod table;
@@ -46,11 +62,26 @@ use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
 pub(crate) use names::plain as name;
-pub(crate) use names::site;
-pub(crate) use units::bytes;
+pub(crate) use names::{scope, site};
+pub(crate) use units::{bytes, span};
 
+pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
+pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
+pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
+#[cfg(feature = "metrics")]
+pub(crate) use pool_metrics::OTHER;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+pub(crate) use pool_metrics::Point;
+pub use pool_metrics::PoolMetrics;
+#[cfg(feature = "prometheus-client")]
+pub(crate) use prometheus::escaped;
+pub use prometheus::write_prometheus_all;
+#[cfg(feature = "json")]
+pub use read::ReadError;
+pub use series::{Series, Trend};
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.

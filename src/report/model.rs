@@ -90,6 +90,20 @@ impl PinReport {
         self.by_tag.iter().find(|blame| matches!(&blame.holder, Holder::Tag(tag) if tag.name() == name))
     }
 
+    /// The same report without its slices and stacks: a tenth of the memory or less, with all figures, groups and slabs.
+    ///
+    /// What compares reports ([`diff`](super::diff), [`Series`](super::Series)) needs no more. What asks for single
+    /// slices ([`compact_plan`](PinReport::compact_plan), [`retained_tree`](PinReport::retained_tree), and the forms
+    /// that list them) finds none.
+    #[must_use]
+    pub fn without_slices(mut self) -> PinReport {
+        for slab in &mut self.slabs {
+            slab.slices = Vec::new();
+        }
+        self.traces = Vec::new();
+        self
+    }
+
     /// The advice for the tag called `name`, if compacting its slices would free anything.
     #[must_use]
     pub fn advice_for_tag(&self, name: &str) -> Option<&Advice> {
@@ -241,7 +255,7 @@ impl Age {
 }
 
 /// Whom a report blames or advises about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Holder {
     /// All slices with this tag.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::dominators::Retained;
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
@@ -31,7 +32,7 @@ impl fmt::Display for PinReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limits = if f.alternate() { &FULL } else { &SHORT };
         let lines = &mut Lines::new(f, limits.width);
-        self.verdict(lines)?;
+        lines.prose(&self.verdict())?;
         self.facts(lines, limits)?;
         if self.is_empty() {
             return Ok(());
@@ -46,10 +47,11 @@ impl fmt::Display for PinReport {
 }
 
 impl PinReport {
-    fn verdict(&self, lines: &mut Lines<'_, '_>) -> fmt::Result {
+    /// What is kept alive by how little: one sentence.
+    pub(super) fn verdict(&self) -> String {
         let t = &self.totals;
         if self.is_empty() {
-            return lines.line("no slab is pinned: no live slice keeps memory of this pool");
+            return "no slab is pinned: no live slice keeps memory of this pool".to_owned();
         }
         let slabs = count(t.slabs, "slab");
         let pinned = bytes(t.pinned_bytes);
@@ -60,7 +62,7 @@ impl PinReport {
         };
         let waste = percent(t.waste_bytes, t.pinned_bytes);
         let uses = if t.slices == 1 { "uses" } else { "use" };
-        let text = match (t.slices, unlisted) {
+        match (t.slices, unlisted) {
             (0, Some(handles)) => format!("{slabs} pinned: {pinned} kept alive by {handles} (waste unknown)"),
             (n, Some(handles)) => format!(
                 "{slabs} pinned: {pinned} kept alive by {} that {uses} {}, and {handles} (waste at most {waste})",
@@ -72,8 +74,7 @@ impl PinReport {
                 count(n, "slice"),
                 bytes(t.live_bytes),
             ),
-        };
-        lines.prose(&text)
+        }
     }
 
     fn facts(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -116,6 +117,16 @@ impl PinReport {
         if self.advice.is_empty() && self.advice_together.is_none() {
             lines.line("nothing to compact: it would free no memory now")?;
         }
+        let mut lead = "not freed by compacting: ";
+        for (kept, reason) in self.not_freed() {
+            lines.prose(&format!("{lead}{} {reason}", bytes(kept)))?;
+            lead = "                         ";
+        }
+        Ok(())
+    }
+
+    /// Bytes that compacting does not free, and why.
+    pub(super) fn not_freed(&self) -> impl Iterator<Item = (usize, &'static str)> {
         let t = &self.totals;
         let (freed, rest) = match &self.advice_together {
             Some(together) => (together.freed_bytes, "in slabs well used"),
@@ -130,13 +141,7 @@ impl PinReport {
             (t.unlisted_bytes, "under handles that are not listed (untracked or in motion)"),
             (t.reclaimable_bytes.saturating_sub(freed), rest),
         ];
-        let mut first = true;
-        for (kept, reason) in reasons.into_iter().filter(|(kept, _)| *kept > 0) {
-            let lead = if first { "not freed by compacting: " } else { "                         " };
-            first = false;
-            lines.prose(&format!("{lead}{} {reason}", bytes(kept)))?;
-        }
-        Ok(())
+        reasons.into_iter().filter(|(kept, _)| *kept > 0)
     }
 
     fn blame(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -171,7 +176,32 @@ impl PinReport {
             }
             and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
         }
-        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")
+        lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")?;
+        match self.alone(limits) {
+            Some(sentence) => lines.prose(&sentence),
+            None => Ok(()),
+        }
+    }
+
+    /// `ws_session alone keeps 4.2 GiB in 431 slabs; ws_session 42 alone keeps 10 MiB`, where scopes are used.
+    fn alone(&self, limits: &Limits) -> Option<String> {
+        if !self.by_scope.iter().any(|blame| matches!(blame.holder, Holder::Scope(_))) {
+            return None;
+        }
+        let tree = self.retained_tree();
+        let keeps = |node: &Retained| node.retained_bytes > 0;
+        let kind = tree.children.iter().find(|node| matches!(node.holder, Holder::ScopeKind(_)) && keeps(node))?;
+        let whose = match kind.holder {
+            Holder::ScopeKind(kind) => name(kind.name(), limits.tag_width),
+            _ => return None,
+        };
+        let (kept, slabs) = (bytes(kind.retained_bytes), count(kind.retained_slabs, "slab"));
+        let mut sentence = format!("{whose} alone keeps {kept} in {slabs}");
+        if let Some(worst) = kind.children.first().filter(|node| keeps(node)) {
+            let one = holder_name(&worst.holder, limits.tag_width);
+            sentence.push_str(&format!("; {one} alone keeps {}", bytes(worst.retained_bytes)));
+        }
+        Some(sentence)
     }
 
     fn slabs(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -230,7 +260,7 @@ fn blame_header(title: &str) -> [String; 6] {
 fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     let listed = !matches!(blame.holder, Holder::Untracked | Holder::InMotion);
     [
-        format!("  {}", holder_name(&blame.holder, limits)),
+        format!("  {}", holder_name(&blame.holder, limits.tag_width)),
         blame.slices.to_string(),
         if listed { bytes(blame.live_bytes) } else { "unknown".to_owned() },
         bytes(blame.exclusive_bytes),
@@ -239,12 +269,13 @@ fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     ]
 }
 
-fn holder_name(holder: &Holder, limits: &Limits) -> String {
+/// Who a group of slices is, its name within `room` columns.
+pub(super) fn holder_name(holder: &Holder, room: usize) -> String {
     match holder {
-        Holder::Tag(tag) => name(tag.name(), limits.tag_width),
+        Holder::Tag(tag) => name(tag.name(), room),
         Holder::Site(at) => site(at),
-        Holder::Scope(of) => scope(*of, limits.tag_width),
-        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), limits.tag_width)),
+        Holder::Scope(of) => scope(*of, room),
+        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), room)),
         Holder::Thread(thread) => format!("thread {thread}"),
         Holder::Untagged => "(untagged)".to_owned(),
         Holder::Unscoped => "(no scope)".to_owned(),
@@ -255,7 +286,8 @@ fn holder_name(holder: &Holder, limits: &Limits) -> String {
     }
 }
 
-fn slab_row(slab: &PinnedSlab) -> [String; 7] {
+/// What else is to be said of a slab: `attached, 3 untracked`.
+pub(super) fn remarks(slab: &PinnedSlab) -> String {
     let mut remarks = Vec::new();
     if slab.attached {
         remarks.push("attached".to_owned());
@@ -269,6 +301,10 @@ fn slab_row(slab: &PinnedSlab) -> [String; 7] {
     if slab.in_motion > 0 {
         remarks.push(format!("{} in motion", slab.in_motion));
     }
+    remarks.join(", ")
+}
+
+fn slab_row(slab: &PinnedSlab) -> [String; 7] {
     let unknown = slab.slices.is_empty();
     [
         format!("slab {} gen {}", slab.id, slab.generation),
@@ -277,7 +313,7 @@ fn slab_row(slab: &PinnedSlab) -> [String; 7] {
         if unknown { String::new() } else { percent(slab.waste_bytes, slab.size) },
         slab.slices.len().to_string(),
         age(slab.age),
-        remarks.join(", "),
+        remarks(slab),
     ]
 }
 
@@ -301,7 +337,14 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
 }
 
 /// `and 3 more slabs`, if `all` passes `shown`.
-fn and_more(lines: &mut Lines<'_, '_>, indent: usize, all: usize, shown: usize, one: &str, many: &str) -> fmt::Result {
+pub(super) fn and_more(
+    lines: &mut Lines<'_, '_>,
+    indent: usize,
+    all: usize,
+    shown: usize,
+    one: &str,
+    many: &str,
+) -> fmt::Result {
     match all.saturating_sub(shown) {
         0 => Ok(()),
         1 => lines.line(&format!("{:indent$}and 1 more {one}", "")),

@@ -31,6 +31,29 @@ pub(crate) fn bytes(n: usize) -> String {
     }
 }
 
+/// A change of so many bytes: `+5.0 GiB`, `-20 B`, `0 B`.
+pub(super) fn signed_bytes(n: i64) -> String {
+    format!("{}{}", sign(n), bytes(usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX)))
+}
+
+/// A change of so many things: `+12`, `-3`, `0`.
+pub(super) fn signed_count(n: i64) -> String {
+    format!("{}{}", sign(n), n.unsigned_abs())
+}
+
+fn sign(n: i64) -> &'static str {
+    match n {
+        ..0 => "-",
+        0 => "",
+        1.. => "+",
+    }
+}
+
+/// So many bytes a second: `+2.2 MiB/s`.
+pub(super) fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", signed_bytes(bytes_per_second.round() as i64))
+}
+
 /// `part` of `whole` in per cent, rounded down, so that `100 %` means all of it; with a decimal where it matters, near
 /// both ends.
 pub(super) fn percent(part: usize, whole: usize) -> String {
@@ -45,7 +68,7 @@ pub(super) fn percent(part: usize, whole: usize) -> String {
 }
 
 /// A span of time in its largest fitting unit: `30 ms`, `3.2 s`, `4 min`, `7.5 h`, `12 d`.
-pub(super) fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let ms = time.as_millis();
     let tenths = |unit: u128, name: &str| {
         let tenths = ms * 10 / unit;

@@ -9,7 +9,7 @@ use crate::report::units::{bytes, percent, span};
 use crate::report::{PinReport, names};
 
 /// No line of `report` is wider than promised, and none holds what could move a cursor.
-pub(super) fn assert_fits(report: &PinReport) {
+pub(super) fn assert_fits(report: &impl std::fmt::Display) {
     for (text, limit) in [(report.to_string(), 80), (format!("{report:#}"), 100)] {
         for line in text.lines() {
             assert!(width(line) <= limit, "{} columns: {line}", width(line));

@@ -3,7 +3,7 @@
 //! * live bytes are the bytes at least one slice covers; pinned = live + waste = reclaimable + attached + unlisted +
 //!   writable;
 //! * each group's used, exclusive and shared bytes are what a byte map says;
-//! * amortised bytes sum to pinned bytes exactly, by tag and by site, and each group gets its part of the waste on
+//! * amortised bytes sum to pinned bytes exactly, by tag, site, scope, kind of scope and thread, and each group gets its part of the waste on
 //!   every slab;
 //! * an advice frees exactly the slabs the twin finds when it takes the group's slices away;
 //! * the order of the input does not matter;
@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
+use std::sync::OnceLock;
 
 use super::fixtures::{NOW, build};
 use super::json::parse;
@@ -19,7 +20,7 @@ use super::shown::assert_fits;
 use crate::config::Level;
 use crate::raw::{SlabView, SliceKind, SlotView};
 use crate::report::{Blame, Holder, PinReport};
-use crate::track::Tag;
+use crate::track::{Scope, ScopeName, Tag, open_scope};
 
 /// Xorshift: enough for tests, and the same everywhere.
 pub(super) struct Random(pub(super) u64);
@@ -32,12 +33,21 @@ impl Random {
         (self.0 % n as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
 const TAGS: [&str; 5] = ["req.head", "body", "a \"quoted\" one", "\u{1b}[31mred\u{202e}", ""];
+
+/// Two scopes of each of three kinds, open as long as the process lives, so that their numbers stay.
+fn scopes() -> &'static [Scope] {
+    static SCOPES: OnceLock<Vec<Scope>> = OnceLock::new();
+    SCOPES.get_or_init(|| {
+        let kinds = ["ws_session", "", "\u{1b}[2J\n"].into_iter().flat_map(|kind| [(kind, 1), (kind, u64::MAX)]);
+        kinds.map(|(kind, id)| open_scope(ScopeName::new(Tag::new(kind), id)).unwrap()).collect()
+    })
+}
 
 fn random_slot(random: &mut Random, slab_size: usize) -> SlotView {
     let sites: [fn() -> &'static Location<'static>; 3] = [server::read_head, server::read_body, server::write_frame];
@@ -59,7 +69,7 @@ fn random_slot(random: &mut Random, slab_size: usize) -> SlotView {
         kind: [SliceKind::Shared, SliceKind::Shared, SliceKind::Exported, SliceKind::Mut][random.below(4)],
         thread: random.below(3) as u32,
         tick: if random.one_in(3) { NOW - random.below(500) as u32 } else { 0 },
-        scope: 0,
+        scope: scopes().get(random.below(8)).map_or(0, Scope::number),
         first_hint: 0,
         last_hint: 0,
         trace: 0,
@@ -104,6 +114,22 @@ fn site_of(slot: &SlotView) -> Group {
     slot.site.map_or("-".to_owned(), |site| format!("site {site}"))
 }
 
+fn scope_of(slot: &SlotView) -> Group {
+    scope_name(slot).map_or("-".to_owned(), |scope| format!("scope {scope}"))
+}
+
+fn kind_of(slot: &SlotView) -> Group {
+    scope_name(slot).map_or("-".to_owned(), |scope| format!("kind {}", scope.kind()))
+}
+
+pub(super) fn scope_name(slot: &SlotView) -> Option<ScopeName> {
+    scopes().iter().find(|scope| scope.number() == slot.scope).map(Scope::name)
+}
+
+fn thread_of(slot: &SlotView) -> Group {
+    format!("thread {}", slot.thread)
+}
+
 fn group_of(holder: &Holder) -> Group {
     match holder {
         Holder::Tag(tag) => format!("tag {}", tag.name()),
@@ -133,7 +159,7 @@ fn holders(view: &SlabView, group: fn(&SlotView) -> Group) -> BTreeSet<Group> {
     holders
 }
 
-fn is_pinned(view: &SlabView) -> bool {
+pub(super) fn is_pinned(view: &SlabView) -> bool {
     view.handles > 0 || view.untracked > 0 || !view.slots.is_empty()
 }
 
@@ -232,6 +258,9 @@ fn random_slabs_against_a_map_of_bytes() {
         check_totals(&views, &report);
         check_blame(&views, &report.by_tag, tag_of);
         check_blame(&views, &report.by_site, site_of);
+        check_blame(&views, &report.by_scope, scope_of);
+        check_blame(&views, &report.by_scope_kind, kind_of);
+        check_blame(&views, &report.by_thread, thread_of);
         check_advice(&views, &report);
         assert_fits(&report);
         parse(&report);
