@@ -104,6 +104,7 @@ impl HandedOut {
     }
 }
 
+#[cfg(feature = "pprof")]
 impl Payer<'_> {
     /// How many handles this stands for.
     pub(super) fn handles(&self) -> usize {
