@@ -32,6 +32,8 @@ fn watch(terminal: &mut DefaultTerminal, state: &mut State, args: &TopArgs, stop
     let theme = Theme { colours: output::colours(true) };
     let feed = Feed::start(args);
     let mut drawn = None::<Instant>;
+    // While paused only what was asked for by a key is shown, not what was under way.
+    let mut asked = false;
     let of_terminal = |error: std::io::Error| Failure::new(format!("the terminal is gone: {error}"));
     while !stop.is_wanted() {
         // Once a second in any case: how long a program has not answered is shown.
@@ -47,13 +49,19 @@ fn watch(terminal: &mut DefaultTerminal, state: &mut State, args: &TopArgs, stop
                     Asked::Quit => return Ok(()),
                     Asked::Pause(paused) => feed.pause(paused),
                     Asked::Every(interval) => feed.every(interval),
-                    Asked::Now => feed.now(),
+                    Asked::Now => {
+                        asked = true;
+                        feed.now();
+                    }
                 },
                 // A new size is found out when the screen is drawn.
                 _ => {}
             }
         }
         for news in feed.news() {
+            if state.paused && !std::mem::take(&mut asked) {
+                continue;
+            }
             drawn = None;
             match news {
                 Ok(report) => state.on_report(report),
