@@ -161,7 +161,7 @@ fn a_scope_is_kept_and_entered_elsewhere() {
 #[test]
 fn an_unfinished_future_leaves_the_thread_as_it_was() {
     let pool = pool();
-    let mut task = pin!(async { Yield(false).await }.in_scope(pool.scope("conn", 9)));
+    let mut task = pin!(Yield(false).in_scope(pool.scope("conn", 9)));
     assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let outside = slice_of(&pool, 1);
     assert_eq!(charged(&pool.report())[0].2, "-");

@@ -63,6 +63,8 @@ struct Reading {
 struct Person {
     reader: LineReader,
     shell: Shell,
+    /// Whether the prompt stands at the beginning of the line.
+    prompted: bool,
 }
 
 /// What a [`Connection`] wants next.
@@ -273,6 +275,11 @@ impl Connection {
                 break;
             }
         }
+        // The other half of a line's end belongs to the line.
+        if self.input.get(used).is_some_and(|&byte| person.reader.ends_line(byte)) {
+            person.reader.push(self.input[used]);
+            used += 1;
+        }
         self.input.drain(..used);
         if event == Event::None && self.ended {
             event = person.reader.finish().map_or(Event::Leave, Event::Line);
@@ -299,11 +306,18 @@ impl Connection {
                 }
             }
             Event::TooLong => person.shell.too_long(&mut lines)?,
-            Event::Leave | Event::None => Flow::Quit,
+            Event::Leave | Event::None => {
+                // What the peer shows next begins a line of its own.
+                if person.prompted {
+                    writeln!(lines)?;
+                }
+                Flow::Quit
+            }
         };
         let done = self.ended && self.input.is_empty();
         if flow == Flow::Go && !done {
             person.shell.prompt(&mut lines)?;
+            person.prompted = true;
         }
         lines.flush()?;
         Ok(match flow {

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::guard::Hosts;
 use super::past::{self, Past};
@@ -46,6 +47,8 @@ struct Inner {
     compacting: Mutex<()>,
     past: Past,
     taken: AtomicUsize,
+    /// How often whoever naps was woken.
+    interrupts: AtomicUsize,
 }
 
 type Compact = Box<dyn Fn(&SlabPool) + Send + Sync>;
@@ -135,6 +138,28 @@ impl Console {
         Err(Refusal::new(503, text))
     }
 
+    /// Waits between two reports. Returns whether nobody [interrupted](Console::interrupt) that.
+    pub(super) fn nap(&self, time: Duration) -> bool {
+        // Relaxed: a hint to leave soon, ordered with nothing.
+        let before = self.0.interrupts.load(Ordering::Relaxed);
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+            if self.0.interrupts.load(Ordering::Relaxed) != before {
+                return false;
+            }
+        }
+    }
+
+    /// Wakes whoever naps: a server is about to end.
+    pub(super) fn interrupt(&self) {
+        self.0.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Sets the level for slabs that the pool takes from now on.
     pub(super) fn change_level(&self, pool: usize, level: &str) -> Result<String, Refusal> {
         if !self.0.level_changes {
@@ -151,8 +176,7 @@ impl Console {
     /// Lets the program compact what it holds.
     pub(super) fn compact(&self, pool: usize) -> Result<String, Refusal> {
         let Some(compact) = &self.0.compact else {
-            let how = "compaction is not enabled: the program enables it by on_compact(|pool| ...), as only it can \
-                       reach the slices that it holds";
+            let how = "compaction is not enabled: the program enables it by on_compact(|pool| ...)";
             return Err(Refusal::new(403, how));
         };
         let Some(_alone) = self.0.compacting.try_lock() else {
@@ -314,6 +338,7 @@ impl ConsoleBuilder {
             compacting: Mutex::new(()),
             past: Past::new(self.remember_bytes),
             taken: AtomicUsize::new(0),
+            interrupts: AtomicUsize::new(0),
         })))
     }
 }

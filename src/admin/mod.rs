@@ -24,7 +24,7 @@
 //! | `/` | links to the rest |
 //! | `/debug/slabs` | the report as text; with `?short` on one screen |
 //! | `/debug/slabs.html`, `.json`, `.csv`, `.heapsnapshot`, `.folded` | the report in [other forms](crate::report::Format) |
-//! | `/debug/pprof/slabs` | the report for `go tool pprof` |
+//! | `/debug/pprof/slabs` | the report for `go tool pprof`; with `?seconds=N`, what changes in that time (30 at most) |
 //! | `/metrics` | all pools, for Prometheus |
 //! | `/debug/slabs/diff`, `/debug/slabs/diff.json` | what changed since the last report, or since the one with `?since=ID` |
 //! | `/debug/slabs/level` | the tracking level; `POST` with `?level=NAME` changes it, if the program allows that |

@@ -1,5 +1,6 @@
 //! Which address shows what.
 
+use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,6 +9,9 @@ use super::pages;
 use super::request::Request;
 use super::response::{Response, TEXT};
 use crate::report::{Format, PoolMetrics, diff, write_prometheus_all};
+
+/// How long a client may ask to have changes watched.
+const MAX_SECONDS: u64 = 30;
 
 /// What an address shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(super) const PATHS: &[(&str, &str)] = &[
     ("/debug/slabs.csv", "one line for each slice"),
     ("/debug/slabs.heapsnapshot", "for the Memory panel of Chrome's DevTools, and for memlab"),
     ("/debug/slabs.folded", "folded stacks, for flame graphs"),
-    ("/debug/pprof/slabs", "for go tool pprof"),
+    ("/debug/pprof/slabs", "for go tool pprof; ?seconds=N for what changes meanwhile"),
     ("/metrics", "all pools, for Prometheus"),
     ("/debug/slabs/diff", "what changed since the last report, or ?since=ID"),
     ("/debug/slabs/diff.json", "the same as JSON"),
@@ -128,6 +132,11 @@ impl Console {
             }
             _ => format,
         };
+        if format == Format::Pprof && !head {
+            if let Some(seconds) = request.parameter("seconds").filter(|seconds| seconds != "0") {
+                return self.growth(pool, &seconds);
+            }
+        }
         let short = format == Format::Text && request.parameter("short").is_some();
         let taken = if head { None } else { Some(self.take(pool)?) };
         let id = taken.as_ref().and_then(Taken::id);
@@ -147,11 +156,23 @@ impl Console {
             response = told_id(response, &id);
         }
         let shown = matches!(format, Format::Text | Format::Html | Format::Json | Format::Folded);
-        if !shown {
-            let file = format!("attachment; filename=\"pins.{}\"", format.extension());
-            response = response.with("Content-Disposition", file);
+        Ok(if shown { response } else { attached(response, format) })
+    }
+
+    /// A profile of what changed in the next seconds, as `go tool pprof -seconds` asks for.
+    fn growth(&self, pool: usize, seconds: &str) -> Result<Response, Refusal> {
+        let allowed =
+            || Refusal::new(400, format!("seconds may be from 1 to {MAX_SECONDS}, for what changes meanwhile"));
+        let seconds = seconds.parse().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds)).ok_or_else(allowed)?;
+        let before = self.glance(pool)?;
+        if !self.nap(Duration::from_secs(seconds)) {
+            return Err(Refusal::new(503, "the server is about to end"));
         }
-        Ok(response)
+        let taken = self.take(pool)?;
+        let id = taken.id().unwrap_or_default();
+        let write = move |out: &mut dyn io::Write| taken.report().write_pprof_delta(before.report(), out);
+        let response = Response::written(Format::Pprof.content_type(), Box::new(write));
+        Ok(attached(told_id(response, &id), Format::Pprof))
     }
 
     /// All pools. It is small, so it is made at once and no report is in memory while it is sent.
@@ -186,6 +207,11 @@ impl Console {
         let write = move |out: &mut dyn io::Write| if json { diff.write_json(out) } else { writeln!(out, "{diff:#}") };
         Ok(told_id(Response::written(content_type, Box::new(write)), &id).with("Bufslab-Since-Id", from))
     }
+}
+
+/// For browsers: to be saved under this name rather than shown.
+fn attached(response: Response, format: Format) -> Response {
+    response.with("Content-Disposition", format!("attachment; filename=\"pins.{}\"", format.extension()))
 }
 
 /// Tells what `diff?since=` may name.

@@ -114,6 +114,7 @@ impl Server {
 
     fn stop(&mut self) -> bool {
         self.clients.close();
+        self.console.interrupt();
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

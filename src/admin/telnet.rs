@@ -84,15 +84,21 @@ impl LineReader {
         Event::None
     }
 
+    /// Whether this would be the second half of the end of the last line.
+    pub(super) fn ends_line(&self, byte: u8) -> bool {
+        self.after_cr && matches!(byte, b'\n' | 0)
+    }
+
     /// What stands there without a line's end, when the peer sends no more.
     pub(super) fn finish(&mut self) -> Option<String> {
         (!self.line.is_empty()).then(|| self.take_line())
     }
 
     fn text(&mut self, byte: u8) -> Event {
-        if core::mem::take(&mut self.after_cr) && matches!(byte, b'\n' | 0) {
-            // The second half of CR LF or, as telnet sends a bare CR, of CR NUL.
-            self.crlf = true;
+        // The second half of CR LF or, as telnet sends a bare CR, of CR NUL.
+        let ends_line = self.ends_line(byte);
+        self.after_cr = false;
+        if ends_line {
             return Event::None;
         }
         match byte {

@@ -97,13 +97,14 @@ impl HandedOut {
         self.len_done += len as u128;
         self.slices_done += 1;
         // What is due up to here, less what was due before: rounding never adds up.
-        let due = |all: usize, done: u128, of: u128| if of == 0 { 0 } else { (all as u128 * done / of) as usize };
+        let due = |all: usize, done: u128, of: u128| (all as u128 * done).checked_div(of).unwrap_or(0) as usize;
         let live = |done: &HandedOut| due(of_group.live, done.len_done, done.len);
         let waste = |done: &HandedOut| due(of_group.waste, done.slices_done, done.slices);
         Share { live: live(self) - live(&before), waste: waste(self) - waste(&before) }
     }
 }
 
+#[cfg(feature = "pprof")]
 impl Payer<'_> {
     /// How many handles this stands for.
     pub(super) fn handles(&self) -> usize {
