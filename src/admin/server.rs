@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

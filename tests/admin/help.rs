@@ -4,16 +4,16 @@ use bufslab::admin::{Connection, Console, Door, Next};
 use bufslab::{SlabBytes, SlabPool};
 
 /// A name that would take over a terminal, a page, a header or a line if anything let it.
-pub const HOSTILE: &str = "\u{1b}[31m<script>alert(1)</script>\r\nX: \"y\",'z'\n";
+pub(crate) const HOSTILE: &str = "\u{1b}[31m<script>alert(1)</script>\r\nX: \"y\",'z'\n";
 
 /// A pool whose slabs are pinned by 20 bytes each.
-pub fn leaking(name: &str, slabs: usize) -> (SlabPool, Vec<SlabBytes>) {
+pub(crate) fn leaking(name: &str, slabs: usize) -> (SlabPool, Vec<SlabBytes>) {
     let pool = SlabPool::builder().name(name).slab_size(4096).build().unwrap();
     let kept = leak(&pool, "req.head", slabs);
     (pool, kept)
 }
 
-pub fn leak(pool: &SlabPool, tag: &str, slabs: usize) -> Vec<SlabBytes> {
+pub(crate) fn leak(pool: &SlabPool, tag: &str, slabs: usize) -> Vec<SlabBytes> {
     (0..slabs)
         .map(|n| {
             let _scope = pool.scope("ws_session", n as u64);
@@ -26,32 +26,32 @@ pub fn leak(pool: &SlabPool, tag: &str, slabs: usize) -> Vec<SlabBytes> {
 
 /// One answer of HTTP.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// What came behind it.
-    pub rest: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} stands there twice");
         value
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
     /// Takes an answer from the front of what a server sent.
-    pub fn parse(bytes: &[u8], only_head: bool) -> Answer {
+    pub(crate) fn parse(bytes: &[u8], only_head: bool) -> Answer {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(len) = head.parse(bytes).expect("an answer of HTTP") else {
@@ -98,7 +98,7 @@ fn unframed(mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// What a connection says to `input`, which comes in pieces of `piece` bytes and then ends. Returns whether it closed.
-pub fn converse(connection: &mut Connection, input: &[u8], piece: usize) -> (Vec<u8>, bool) {
+pub(crate) fn converse(connection: &mut Connection, input: &[u8], piece: usize) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
     for mut part in input.chunks(piece) {
         loop {
@@ -117,7 +117,7 @@ pub fn converse(connection: &mut Connection, input: &[u8], piece: usize) -> (Vec
 }
 
 /// What a new connection says to `input` when that is all there is, and it comes at once.
-pub fn said(console: &Console, mut input: &[u8]) -> Vec<u8> {
+pub(crate) fn said(console: &Console, mut input: &[u8]) -> Vec<u8> {
     let mut connection = Connection::new(console.clone(), Door::Unknown);
     let mut out = Vec::new();
     loop {
@@ -131,12 +131,12 @@ pub fn said(console: &Console, mut input: &[u8]) -> Vec<u8> {
     }
 }
 
-pub fn get(console: &Console, target: &str) -> Answer {
+pub(crate) fn get(console: &Console, target: &str) -> Answer {
     request(console, "GET", target, "")
 }
 
 /// Asks by one request with these header lines.
-pub fn request(console: &Console, method: &str, target: &str, headers: &str) -> Answer {
+pub(crate) fn request(console: &Console, method: &str, target: &str, headers: &str) -> Answer {
     let text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
     let answer = Answer::parse(&said(console, text.as_bytes()), method == "HEAD");
     assert!(answer.rest.is_empty(), "{answer:?}");
@@ -144,6 +144,6 @@ pub fn request(console: &Console, method: &str, target: &str, headers: &str) -> 
 }
 
 /// What a person sees who types `lines`.
-pub fn typed(console: &Console, lines: &str) -> String {
+pub(crate) fn typed(console: &Console, lines: &str) -> String {
     String::from_utf8(said(console, lines.as_bytes())).expect("text")
 }

@@ -192,3 +192,31 @@ fn a_peer_that_reads_nothing_ends_the_connection() {
         assert_eq!(connection.step(&mut Full).unwrap(), Next::Close);
     }
 }
+
+#[test]
+fn a_panic_while_an_answer_is_written_ends_the_connection_and_nothing_else() {
+    /// Panics behind so many bytes.
+    struct Panics(usize);
+    impl std::io::Write for Panics {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).expect("planted");
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let console = console();
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut connection = Connection::new(console.clone(), Door::Unknown);
+    connection.feed(b"GET /debug/slabs.json HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.0\r\n\r\n");
+    let ended = connection.step(&mut Panics(700));
+    std::panic::set_hook(quiet);
+    assert!(ended.unwrap_err().to_string().contains("panicked"));
+    assert_eq!(connection.step(&mut Vec::new()).unwrap(), Next::Close, "the next request is not answered");
+    // The report was given back: there is leave for as many as before.
+    for _ in 0..5 {
+        assert_eq!(crate::help::get(&console, "/debug/slabs.json").status, 200);
+    }
+}

@@ -283,6 +283,51 @@ fn hostile_names_stay_names() {
 }
 
 #[test]
+fn no_address_and_no_command_tells_what_the_buffers_hold() {
+    // Its bytes, in hex, and in base64 at each of the three places that they may begin at.
+    let secret = "canary-7f3a-of-a-payload";
+    let mut forms = vec![secret.to_owned(), secret.bytes().map(|b| format!("{b:02x}")).collect()];
+    forms.extend(["Y2FuYXJ5LTdmM2Et", "NhbmFyeS03ZjNhLW9m", "jYW5hcnktN2YzYS1v"].map(str::to_owned));
+    let pool = SlabPool::builder().name("http").slab_size(4096).build().unwrap();
+    let mut read = pool.alloc(4096);
+    read.extend_from_slice(secret.repeat(100).as_bytes());
+    let kept = read.freeze().tag("kept");
+    let _writable = pool.alloc(100);
+    let console = Console::builder().pool(&pool).build().unwrap();
+    let check = |what: &str, bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).to_lowercase();
+        assert!(text.len() > 5, "{what}");
+        for form in &forms {
+            assert!(!text.contains(&form.to_lowercase()), "{what} holds {form}");
+        }
+    };
+    for target in [
+        "/",
+        "/debug/slabs",
+        "/debug/slabs?short",
+        "/debug/slabs.html",
+        "/debug/slabs.json",
+        "/debug/slabs.csv",
+        "/debug/slabs.heapsnapshot",
+        "/debug/slabs.folded",
+        "/metrics",
+        "/debug/slabs/diff",
+        "/debug/slabs/diff.json",
+    ] {
+        check(target, &get(&console, target).body);
+    }
+    let mut profile = Vec::new();
+    let zipped = get(&console, "/debug/pprof/slabs").body;
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&zipped[..]), &mut profile).unwrap();
+    check("/debug/pprof/slabs", &profile);
+    let slab = pool.report().slabs[0].id;
+    for line in ["slabs", "slabs all", "top", "tag kept", &format!("slab {slab}"), "diff", "pools"] {
+        check(line, crate::help::typed(&console, &format!("{line}\n")).as_bytes());
+    }
+    drop(kept);
+}
+
+#[test]
 fn profiles_of_what_changes_in_a_while() {
     let (pool, kept) = leaking("http", 3);
     let console = Console::builder().pool(&pool).build().unwrap();
