@@ -7,6 +7,7 @@ Three instances of one example leak; one instance of the other shows the same po
 loopback, on ports that the system gives, and are ended by the process that started them.
 """
 
+import gzip
 import json
 import pathlib
 import re
@@ -204,11 +205,21 @@ def check_rules(server: Server) -> None:
     print(f"{len(rules)} alerts are evaluated")
 
 
+def check_profiles(fleet: list[str]) -> None:
+    """What a continuous profiler pulls, as far as can be told without one: the profile names the culprit."""
+    for address in fleet:
+        with OPENER.open(f"http://{address}/debug/pprof/slabs", timeout=10) as answer:
+            assert answer.status == 200, answer.status
+            profile = gzip.decompress(answer.read())
+        assert TAG.encode() in profile and KIND.encode() in profile, f"{address}: {len(profile)} bytes"
+    print(f"{len(fleet)} instances answer the pull of a profiler")
+
+
 def main() -> None:
     folder, console, exporters = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     fleet = [instance(console) for _ in range(INSTANCES)]
     beside = instance(exporters)
-    for address, path in [(fleet[0], "/metrics" if console != exporters else "/text"), (beside, "/text"), (beside, "/facade")]:
+    for address, path in [(fleet[0], "/metrics"), (beside, "/text"), (beside, "/facade")]:
         until(f"a leak on {path}", lambda address=address, path=path: TAG in get(f"http://{address}{path}").decode())
         lint(address, path)
         print(f"promtool check metrics has nothing to say of {path} on {address}")
@@ -219,6 +230,7 @@ def main() -> None:
     check_questions(server)
     check_dashboard(server)
     check_rules(server)
+    check_profiles(fleet)
     assert not server.troubles(), "\n".join(server.troubles())
     print("the fleet holds")
 

@@ -77,6 +77,8 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod buf;
 mod config;
 pub mod docs;
@@ -104,17 +106,16 @@ pub use error::{AllocError, BuildError};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};
-
-#[cfg(feature = "prometheus-client")]
-pub use observe::SlabCollector;
-#[cfg(feature = "metrics")]
-pub use observe::SlabMetrics;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -193,7 +193,7 @@ fn assert_self_contained(page: &str) {
 fn pages_of_real_pools() {
     let out = std::env::var_os("OUT");
     let (mut kept, mut exported) = (Vec::new(), Vec::new());
-    let mut check = |name: &str, report: PinReport| {
+    let check = |name: &str, report: PinReport| {
         let page = page(&report);
         assert_no_payload(&page);
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bufslab::admin::{Console, Server};
 use bufslab::{SlabPool, SuspectPolicy};
 
@@ -65,7 +65,7 @@ fn serve(options: &Options) -> Result<()> {
     let server = Server::builder()
         .console(&console)
         .bind(&*options.listen)
-        .with_context(|| format!("--listen {}", options.listen))?;
+        .map_err(|error| anyhow!("--listen {}: {error}", options.listen))?;
     say(&format!("listening on {}", server.url()))?;
     let _unix = options.unix.as_ref().map(|path| listen_at(path, &console)).transpose()?;
 
@@ -79,7 +79,7 @@ fn serve(options: &Options) -> Result<()> {
         stop.store(true, Ordering::Relaxed);
     }
     // Without a time this waits until somebody ends the program.
-    traffic.join().map_err(|_| anyhow::anyhow!("the traffic panicked"))?
+    traffic.join().map_err(|_| anyhow!("the traffic panicked"))?
 }
 
 #[cfg(unix)]

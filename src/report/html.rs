@@ -31,10 +31,10 @@ use super::stream::stream;
 /// Columns that a name may take; a longer one loses its middle.
 const NAME: usize = 160;
 
-const STYLE: [&str; 2] = [include_str!("html/page.css"), include_str!("html/map.css")];
+pub(super) const STYLE: [&str; 2] = [include_str!("html/page.css"), include_str!("html/map.css")];
 
 /// One function around all of it, so that it adds no name to the page's.
-const SCRIPT: [&str; 8] = [
+pub(super) const SCRIPT: [&str; 8] = [
     "(() => {\n'use strict';\n",
     include_str!("html/units.js"),
     include_str!("html/dom.js"),
@@ -104,7 +104,7 @@ impl PinReport {
 pub(super) fn page(report: &PinReport, limits: &Limits, out: &mut impl Write) -> fmt::Result {
     head(report, out)?;
     out.write_str("<body>\n")?;
-    top::top(report, limits, out)?;
+    top::top(report, out)?;
     out.write_str("<main>\n")?;
     tables::blame(report, limits, out)?;
     tables::map(report, out)?;

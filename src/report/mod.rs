@@ -10,6 +10,7 @@
 //! | `diff`, `diff_text`, `diff_json` | what changed between two reports |
 //! | `series` | what changed over many, and what only ever grew |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
+//! | `part` | one tag, scope or slab of it, for the console |
 //! | `json` | the report for programs |
 //! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
@@ -33,6 +34,8 @@ mod json;
 mod metric;
 mod model;
 mod names;
+#[cfg(feature = "admin")]
+mod part;
 mod plan;
 mod pool_metrics;
 #[cfg(feature = "pprof")]
@@ -61,15 +64,17 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, ScopeName, TraceId};
 
+pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
+pub use dominators::Retained;
 pub(crate) use names::plain as name;
 pub(crate) use names::{scope, site};
 pub(crate) use units::{bytes, span};
 
-pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
-pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+#[cfg(feature = "admin")]
+pub(crate) use part::{Part, What};
 pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
 #[cfg(feature = "metrics")]
 pub(crate) use pool_metrics::OTHER;

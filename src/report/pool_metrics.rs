@@ -1,5 +1,6 @@
 //! A report boiled down to its metrics: a bounded number of figures, whatever the number of slabs and tags.
 
+use core::time::Duration;
 use std::collections::HashSet;
 
 use super::metric::{METRICS, Metric, Source};
@@ -195,7 +196,7 @@ impl Distribution {
 
 pub(super) fn pin_ages(report: &PinReport) -> Distribution {
     let slices = report.slabs.iter().flat_map(|slab| &slab.slices);
-    Distribution::of(AGES, report.totals.slices, slices.map(|slice| slice.age.max().as_secs_f64()))
+    Distribution::of(AGES, report.totals.slices, slices.map(|slice| seconds(slice.age.max())))
 }
 
 pub(super) fn occupancies(report: &PinReport) -> Distribution {
@@ -208,7 +209,12 @@ pub(super) fn oldest_pin(report: &PinReport) -> f64 {
         let listed = slab.slices.iter().map(|slice| slice.age.max()).max();
         listed.unwrap_or_else(|| slab.age.max())
     });
-    oldest.max().unwrap_or_default().as_secs_f64()
+    seconds(oldest.max().unwrap_or_default())
+}
+
+/// Ages are whole milliseconds: 4.81 s, not the 4.8100000000000005 that seconds and nanoseconds add up to.
+fn seconds(age: Duration) -> f64 {
+    age.as_millis() as f64 / 1000.0
 }
 
 /// The first groups of a table, which is sorted by share, and the rest in one.

@@ -53,6 +53,18 @@ impl PinReport {
         Profile::new(&mut gzip).write(self)?;
         gzip.finish().map(drop)
     }
+
+    /// Writes what changed since `before` as a profile: what was pinned then is taken off, as by pprof's `-diff_base`.
+    #[cfg(feature = "admin")]
+    pub(crate) fn write_pprof_delta(&self, before: &PinReport, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        let mut gzip = GzEncoder::new(UpToFirstError { out, failed: false }, Compression::default());
+        let mut profile = Profile::new(&mut gzip);
+        profile.head(self, self.uptime.saturating_sub(before.uptime))?;
+        profile.all_samples(self)?;
+        profile.negative = true;
+        profile.all_samples(before)?;
+        gzip.finish().map(drop)
+    }
 }
 
 /// The encoder writes what it has left when it is dropped. After an error it is not to.
@@ -110,6 +122,8 @@ struct Profile<'a, W> {
     next_text: u64,
     places: HashMap<Place<'a>, Written>,
     next_place: u64,
+    /// Whether samples are taken off what was written before.
+    negative: bool,
 }
 
 /// A place in a stack.
@@ -202,11 +216,16 @@ impl<'a, W: Write> Profile<'a, W> {
             next_text: 0,
             places: HashMap::new(),
             next_place: 1,
+            negative: false,
         }
     }
 
     fn write(mut self, report: &'a PinReport) -> io::Result<()> {
-        self.head(report)?;
+        self.head(report, report.uptime)?;
+        self.all_samples(report)
+    }
+
+    fn all_samples(&mut self, report: &'a PinReport) -> io::Result<()> {
         let traces: HashMap<TraceId, &Trace> = report.traces.iter().map(|trace| (trace.id, trace)).collect();
         let mut shares = Shares::of(report);
         let mut tally = Tally::new();
@@ -221,7 +240,7 @@ impl<'a, W: Write> Profile<'a, W> {
     }
 
     /// Everything but samples. The table of strings has to begin with the empty one.
-    fn head(&mut self, report: &'a PinReport) -> io::Result<()> {
+    fn head(&mut self, report: &'a PinReport, duration: Duration) -> io::Result<()> {
         self.text("")?;
         let count = self.text("count")?;
         let bytes = self.text("bytes")?;
@@ -238,7 +257,7 @@ impl<'a, W: Write> Profile<'a, W> {
         self.message.uint(field::PERIOD, 1);
         let taken = report.taken_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.message.uint(field::TIME_NANOS, nanos(taken));
-        self.message.uint(field::DURATION_NANOS, nanos(report.uptime));
+        self.message.uint(field::DURATION_NANOS, nanos(duration));
         self.flush()?;
 
         // pprof shows it as the profile's file.
@@ -265,6 +284,7 @@ impl<'a, W: Write> Profile<'a, W> {
         traces: &HashMap<TraceId, &'a Trace>,
         tally: &mut Tally<Key, 3>,
     ) -> io::Result<()> {
+        let negative = self.negative;
         let pool = self.place(Place::Pool(&report.pool))?;
         let mut stack = Vec::new();
         let mut labels = Message::default();
@@ -295,7 +315,8 @@ impl<'a, W: Write> Profile<'a, W> {
             self.labels_of(&key, &mut labels)?;
             self.message.message(field::SAMPLE, |sample| {
                 sample.packed(1, stack.iter().copied());
-                sample.packed(2, [slices, live, waste, live.saturating_add(waste)].map(int64));
+                let values = [slices, live, waste, live.saturating_add(waste)].map(int64);
+                sample.packed(2, values.map(|value| if negative { value.wrapping_neg() } else { value }));
                 sample.append(&labels);
             });
             self.flush()?;

@@ -11,17 +11,17 @@ use super::units::{age, bytes, count, percent, span};
 use crate::raw::SliceKind;
 
 /// How wide and how long a report may get.
-struct Limits {
-    width: usize,
-    tag_width: usize,
-    advice: usize,
-    groups: usize,
-    slabs: usize,
-    slices: usize,
+pub(super) struct Limits {
+    pub(super) width: usize,
+    pub(super) tag_width: usize,
+    pub(super) advice: usize,
+    pub(super) groups: usize,
+    pub(super) slabs: usize,
+    pub(super) slices: usize,
 }
 
 /// Fits a terminal of 80 columns and two dozen lines or so.
-const SHORT: Limits = Limits { width: 80, tag_width: 24, advice: 5, groups: 6, slabs: 5, slices: 3 };
+pub(super) const SHORT: Limits = Limits { width: 80, tag_width: 24, advice: 5, groups: 6, slabs: 5, slices: 3 };
 /// Leaves nothing out, and gives names more room.
 const FULL: Limits =
     Limits { width: 100, tag_width: 32, advice: usize::MAX, groups: usize::MAX, slabs: usize::MAX, slices: usize::MAX };
@@ -162,20 +162,7 @@ impl PinReport {
             tables.push(("by scope", &self.by_scope));
         }
 
-        // One layout for both, so that figures stand under each other.
-        let mut layout = Table::new(0, [Elastic, Right, Right, Right, Right, Right]);
-        for (title, groups) in &tables {
-            layout.measure(&blame_header(title));
-            groups.iter().take(limits.groups).for_each(|blame| layout.measure(&blame_row(blame, limits)));
-        }
-        layout.fit(limits.width);
-        for (title, groups) in tables {
-            layout.write(lines, &blame_header(title))?;
-            for blame in groups.iter().take(limits.groups) {
-                layout.write(lines, &blame_row(blame, limits))?;
-            }
-            and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
-        }
+        blame_tables(lines, &tables, limits)?;
         lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")?;
         match self.alone(limits) {
             Some(sentence) => lines.prose(&sentence),
@@ -206,33 +193,57 @@ impl PinReport {
 
     fn slabs(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
         let shown = &self.slabs[..self.slabs.len().min(limits.slabs)];
-        let header = ["most waste", "size", "used", "waste", "slices", "age", ""].map(str::to_owned);
-        let mut slabs = Table::new(0, [Left, Right, Right, Right, Right, Left, Left]);
-        slabs.measure(&header);
-        let mut slices = Table::new(2, [Right, Left, Left, Elastic, Left, Left]);
-        for slab in shown {
-            slabs.measure(&slab_row(slab));
-            for slice in slab.slices.iter().take(limits.slices) {
-                slices.measure(&slice_row(slab, slice, limits));
-            }
-        }
-        slabs.fit(limits.width);
-        slices.fit(limits.width);
-
-        slabs.write(lines, &header)?;
-        for slab in shown {
-            slabs.write(lines, &slab_row(slab))?;
-            for slice in slab.slices.iter().take(limits.slices) {
-                slices.write(lines, &slice_row(slab, slice, limits))?;
-            }
-            and_more(lines, 4, slab.slices.len(), limits.slices, "slice", "slices")?;
-        }
+        slab_table(lines, shown, limits)?;
         and_more(lines, 0, self.slabs.len(), limits.slabs, "slab", "slabs")
     }
 }
 
+/// Tables of one layout, so that figures stand under each other.
+pub(super) fn blame_tables(lines: &mut Lines<'_, '_>, tables: &[(&str, &Vec<Blame>)], limits: &Limits) -> fmt::Result {
+    let mut layout = Table::new(0, [Elastic, Right, Right, Right, Right, Right]);
+    for (title, groups) in tables {
+        layout.measure(&blame_header(title));
+        groups.iter().take(limits.groups).for_each(|blame| layout.measure(&blame_row(blame, limits)));
+    }
+    layout.fit(limits.width);
+    for (title, groups) in tables {
+        layout.write(lines, &blame_header(title))?;
+        for blame in groups.iter().take(limits.groups) {
+            layout.write(lines, &blame_row(blame, limits))?;
+        }
+        and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
+    }
+    Ok(())
+}
+
+/// Slabs, and under each the slices that it lists.
+pub(super) fn slab_table(lines: &mut Lines<'_, '_>, shown: &[PinnedSlab], limits: &Limits) -> fmt::Result {
+    let header = ["most waste", "size", "used", "waste", "slices", "age", ""].map(str::to_owned);
+    let mut slabs = Table::new(0, [Left, Right, Right, Right, Right, Left, Left]);
+    slabs.measure(&header);
+    let mut slices = Table::new(2, [Right, Left, Left, Elastic, Left, Left]);
+    for slab in shown {
+        slabs.measure(&slab_row(slab));
+        for slice in slab.slices.iter().take(limits.slices) {
+            slices.measure(&slice_row(slab, slice, limits));
+        }
+    }
+    slabs.fit(limits.width);
+    slices.fit(limits.width);
+
+    slabs.write(lines, &header)?;
+    for slab in shown {
+        slabs.write(lines, &slab_row(slab))?;
+        for slice in slab.slices.iter().take(limits.slices) {
+            slices.write(lines, &slice_row(slab, slice, limits))?;
+        }
+        and_more(lines, 4, slab.slices.len(), limits.slices, "slice", "slices")?;
+    }
+    Ok(())
+}
+
 /// `compacting 512 slices of req.head copies 10 KiB and frees 5.0 GiB`
-fn advice_line(advice: &Advice, limits: &Limits) -> String {
+pub(super) fn advice_line(advice: &Advice, limits: &Limits) -> String {
     let number = if advice.slices < advice.slices_in_group {
         format!("{} of {}", advice.slices, count(advice.slices_in_group, "slice"))
     } else {

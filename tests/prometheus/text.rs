@@ -155,8 +155,12 @@ fn histograms_count_every_slice_and_slab_once() {
     std::thread::sleep(std::time::Duration::from_millis(150));
     let report = pool.report();
     let page = of_report(&report);
-    let ages: Vec<f64> =
-        report.slabs.iter().flat_map(|slab| &slab.slices).map(|slice| slice.age.max().as_secs_f64()).collect();
+    let ages: Vec<f64> = report
+        .slabs
+        .iter()
+        .flat_map(|slab| &slab.slices)
+        .map(|slice| slice.age.max().as_millis() as f64 / 1000.0)
+        .collect();
     let occupancies: Vec<f64> = report.slabs.iter().map(|slab| slab.live_bytes as f64 / slab.size as f64).collect();
     for (name, observed) in [("bufslab_pin_age_seconds", &ages), ("bufslab_slab_occupancy_ratio", &occupancies)] {
         let of_pool = |suffix: &str| page.get(&format!("{name}{suffix}"), &[("pool", "spread")]);

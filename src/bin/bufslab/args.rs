@@ -247,7 +247,7 @@ pub struct WatchArgs {
     /// How often to look
     #[arg(long, short, value_name = "TIME", default_value = "5s", value_parser = parse_span)]
     pub interval: Duration,
-    /// How long to look; 0s is one look. Without it the end is a limit passed
+    /// How long to look: 0s is one look. Not given: until a limit is passed
     #[arg(long = "for", value_name = "TIME", value_parser = parse_span)]
     pub time: Option<Duration>,
     /// One line of JSON for each look

@@ -153,14 +153,16 @@ impl Look {
     fn write(&self, report: &PinReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "pool {}: {}", names::harmless(&report.pool), self.sentence())?;
         for blame in report.by_tag.iter().take(NAMED) {
-            let name = names::holder(&blame.holder);
             let share = percent(blame.amortised_bytes, report.totals.pinned_bytes);
-            writeln!(out, "  {name}: {} by {} slices ({share})", bytes(blame.amortised_bytes), blame.slices)?;
+            writeln!(out, "  {} by {} slices ({share})", charged(blame), blame.slices)?;
         }
-        let most = [("for", report.by_scope.first()), ("at", report.by_site.first())];
-        for (word, blame) in most.into_iter().filter_map(|(word, blame)| blame.map(|blame| (word, blame))) {
-            let name = names::holder(&blame.holder);
-            writeln!(out, "  most of it made {word} {name}: {}", bytes(blame.amortised_bytes))?;
+        let owners: Vec<String> = report.by_scope_kind.iter().take(NAMED).map(charged).collect();
+        let has_owners = report.by_scope_kind.iter().any(|blame| matches!(blame.holder, Holder::ScopeKind(_)));
+        if has_owners {
+            writeln!(out, "  by owner: {}", owners.join(", "))?;
+        }
+        if let Some(blame) = report.by_site.first().filter(|blame| matches!(blame.holder, Holder::Site(_))) {
+            writeln!(out, "  most at {}", charged(blame))?;
         }
         if let Some(advice) = report.advice.first() {
             writeln!(out, "  {}", advice_line(advice))?;
@@ -171,7 +173,8 @@ impl Look {
     fn to_json(&self, report: &PinReport) -> Value {
         let t = &report.totals;
         let limits = self.limits.iter().map(|limit| {
-            json!({ "figure": limit.name, "value": limit.value, "limit": limit.limit, "above": limit.is_passed() })
+            let (value, most) = (number(limit.value), number(limit.limit));
+            json!({ "figure": limit.name, "value": value, "limit": most, "above": limit.is_passed() })
         });
         let row = |blame: &Blame| {
             let name = names::holder(&blame.holder);
@@ -189,6 +192,16 @@ impl Look {
             "by_tag": report.by_tag.iter().take(NAMED).map(row).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A whole number without a point.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
+}
+
+/// A group and its share: `req.head: 15 MiB`.
+fn charged(blame: &Blame) -> String {
+    format!("{}: {}", names::holder(&blame.holder), bytes(blame.amortised_bytes))
 }
 
 /// What compacting one group would free: `compacting 11 of 12 slices of req.head copies 220 B and frees 110 MiB`.

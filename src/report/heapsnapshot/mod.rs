@@ -91,9 +91,9 @@ fn document(graph: &Graph<'_>, out: &mut impl Write) -> fmt::Result {
     })?;
     rows.end("],\n\"edges\":[")?;
     graph.edges(&mut |edge| rows.row(&[edge.kind as u32, edge.name, edge.to * NODE_FIELDS]))?;
-    rows.end(concat!(
-        "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":["
-    ))?;
+    rows.end(
+        "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",
+    )?;
     graph.strings(&mut |text| {
         rows.begin()?;
         json_ascii(text, &mut rows.text);
@@ -163,7 +163,7 @@ fn push_number(mut n: u32, out: &mut String) {
         }
     }
     // Digits are always text.
-    out.push_str(str::from_utf8(&digits[first..]).unwrap_or_default());
+    out.push_str(core::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 #[cfg(test)]

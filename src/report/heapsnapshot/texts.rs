@@ -75,9 +75,10 @@ pub(super) fn slice_edge(made_at: Option<Site>, first_hint: Option<Tag>, last_hi
     text
 }
 
+/// With its exact length: no two extents are called the same.
 pub(super) fn slice(extent: Extent, out: &mut String) {
     let noun = NOUNS[usize::from(extent.noun)];
-    let _ = write!(out, "{noun} {} at {}", units::bytes(extent.len), extent.offset);
+    let _ = write!(out, "{noun} {} B at {}", extent.len, extent.offset);
 }
 
 pub(super) fn slab(slab: &PinnedSlab, out: &mut String) {

@@ -66,6 +66,7 @@ const slicesOf = (slab) => Array.from({ length: slab.listed }, (_, index) => sli
 const slabName = (slab) => `slab ${slab.id} gen ${slab.generation}`;
 
 function pinnedBy(slab) {
+  if (slab.all === 0) return 'unknown';
   const names = slab.tags.map(tagName).join(', ');
   return slab.allTags > slab.tags.length ? `${names} and ${slab.allTags - slab.tags.length} more` : names;
 }

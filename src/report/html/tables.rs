@@ -187,17 +187,23 @@ fn slab_row(slab: &PinnedSlab, holders: &mut Holders, out: &mut impl Write) -> f
     }
     count_cell(out, "slices", slab.slices.len())?;
     age_cell(out, "age", slab.age)?;
-    let (first, all) = holders.of(slab);
-    let mut pinned_by = first
-        .iter()
-        .map(|tag| tag.map_or("(untagged)".to_owned(), |tag| names::name(tag.name(), NAME)))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if all > first.len() {
-        let _ = write!(pinned_by, " and {} more", all - first.len());
-    }
+    let pinned_by = pinned_by(slab, holders);
     write!(out, "<td data-label=\"pinned by\">{}</td>", Text(pinned_by))?;
     writeln!(out, "<td data-label=\"state\">{}</td></tr>", remarks(slab))
+}
+
+/// `req.head, body and 3 more`.
+fn pinned_by(slab: &PinnedSlab, holders: &mut Holders) -> String {
+    let (first, all) = holders.of(slab);
+    if all == 0 {
+        return "unknown".to_owned();
+    }
+    let name = |tag: &Option<Tag>| tag.map_or("(untagged)".to_owned(), |tag| names::name(tag.name(), NAME));
+    let named = first.iter().map(name).collect::<Vec<_>>().join(", ");
+    match all - first.len() {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// Whose slices a slab has: scratch space for one slab after the other.

@@ -21,10 +21,10 @@ pub(super) fn title(report: &PinReport) -> String {
     }
 }
 
-pub(super) fn top(report: &PinReport, limits: &Limits, out: &mut impl Write) -> fmt::Result {
+pub(super) fn top(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     let t = &report.totals;
     out.write_str("<header>\n<div class=\"bar-line\"><p class=\"where\">bufslab · pool ")?;
-    write!(out, "<code>{}</code></p>\n", Text(names::name(&report.pool, NAME)))?;
+    writeln!(out, "<code>{}</code></p>", Text(names::name(&report.pool, NAME)))?;
     out.write_str("<button id=\"theme\" type=\"button\" hidden></button></div>\n")?;
     writeln!(
         out,
@@ -32,29 +32,39 @@ pub(super) fn top(report: &PinReport, limits: &Limits, out: &mut impl Write) -> 
         count(t.pinned_bytes, "byte"),
         grouped(t.live_bytes),
         grouped(t.waste_bytes),
-        Text(capitalised(&report.verdict())),
+        Text(headline(&report.verdict())),
     )?;
     facts(report, out)?;
     if !report.is_empty() {
         advice(report, out)?;
     }
     memory(report, out)?;
-    sections(report, limits, out)?;
+    sections(report, out)?;
     out.write_str("</header>\n")
 }
 
-fn capitalised(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+/// A sentence of the text form as a heading: it begins with a capital letter, and long figures are grouped.
+pub(super) fn headline(sentence: &str) -> String {
+    let mut words = sentence.split(' ').map(|word| match word.parse() {
+        Ok(figure) => grouped(figure),
+        Err(_) => word.to_owned(),
+    });
+    let mut out = words.next().unwrap_or_default();
+    if let Some(first) = out.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    for word in words {
+        out.extend([" ", &word]);
+    }
+    out
 }
 
 fn facts(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     let t = &report.totals;
-    let seconds = report.taken_at.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    write!(
+    writeln!(
         out,
-        "<p class=\"facts\">Taken <time data-unix=\"{seconds}\">{}</time>, {} after the pool's clock began. New slabs have \
-         {}, tracking is at <code>{}</code>.</p>\n",
+        "<p class=\"facts\">Taken <time>{}</time>, {} after the pool's clock began. New slabs have \
+         {}, tracking is at <code>{}</code>.</p>",
         utc(report.taken_at),
         Text(units::span(report.uptime)),
         Bytes(report.slab_size),
@@ -186,7 +196,7 @@ fn memory(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     out.write_str(".</p>\n</section>\n")
 }
 
-fn sections(report: &PinReport, _limits: &Limits, out: &mut impl Write) -> fmt::Result {
+fn sections(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     if report.is_empty() {
         return Ok(());
     }
@@ -220,4 +230,16 @@ pub(super) fn footer(report: &PinReport, limits: &Limits, out: &mut impl Write) 
          nothing and works offline.</p>\n</footer>",
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_becomes_a_heading() {
+        assert_eq!(headline("100500 slabs pinned: 24.5 MiB"), "100,500 slabs pinned: 24.5 MiB");
+        assert_eq!(headline("no slab is pinned"), "No slab is pinned");
+        assert_eq!(headline(""), "");
+    }
 }

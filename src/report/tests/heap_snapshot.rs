@@ -208,6 +208,9 @@ fn without_tag_and_scope_there_is_the_site() {
         "site in pool tls".to_owned(),
     ];
     assert_eq!(snapshot.sentence(snapshot.find(&expected[0])), expected);
+    let alike = [slot(0, 8192, None, None), slot(0, 8193, None, None)].to_vec();
+    let alike = Snapshot::of(&build(vec![slab(0, 9000, alike)]));
+    assert_ne!(alike.find("slice 8192 B at 0"), alike.find("slice 8193 B at 0"), "round figures would be the same");
     let unknown = snapshot.sentence(snapshot.find("pinned by (unknown)"));
     assert_eq!(unknown[2..], ["pin in slice 0 B at 8", "slice in (no tag, no site)", "slices in pool tls"]);
 }

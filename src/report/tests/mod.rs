@@ -12,11 +12,13 @@
 //! | `plan` | a prediction that doing it would refute |
 //! | `compare` | diffs that mix up reports, rates over no time, trends that are none |
 //! | `outputs` | CSV, folded stacks and pprof whose sums are not the report's, or which a reader takes for something else |
+//! | `html` | a page that lacks something, or that a name breaks out of |
 
 mod compare;
 mod edges;
 mod fixtures;
 mod heap_snapshot;
+mod html;
 mod json;
 mod outputs;
 mod plan;

@@ -57,7 +57,8 @@ impl fmt::Display for Trouble {
                     write!(f, ": {said}")?;
                 }
                 match code {
-                    404 => f.write_str(
+                    // Only a console says that a pool is missing.
+                    404 if !said.starts_with("no pool") => f.write_str(
                         "\nIs this a console of bufslab? If it is mounted below a path, add it to the address.",
                     ),
                     _ => Ok(()),

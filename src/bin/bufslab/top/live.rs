@@ -32,6 +32,8 @@ fn watch(terminal: &mut DefaultTerminal, state: &mut State, args: &TopArgs, stop
     let theme = Theme { colours: output::colours(true) };
     let feed = Feed::start(args);
     let mut drawn = None::<Instant>;
+    // While paused only what was asked for by a key is shown, not what was under way.
+    let mut asked = false;
     let of_terminal = |error: std::io::Error| Failure::new(format!("the terminal is gone: {error}"));
     while !stop.is_wanted() {
         // Once a second in any case: how long a program has not answered is shown.
@@ -47,13 +49,19 @@ fn watch(terminal: &mut DefaultTerminal, state: &mut State, args: &TopArgs, stop
                     Asked::Quit => return Ok(()),
                     Asked::Pause(paused) => feed.pause(paused),
                     Asked::Every(interval) => feed.every(interval),
-                    Asked::Now => feed.now(),
+                    Asked::Now => {
+                        asked = true;
+                        feed.now();
+                    }
                 },
                 // A new size is found out when the screen is drawn.
                 _ => {}
             }
         }
         for news in feed.news() {
+            if state.paused && !std::mem::take(&mut asked) {
+                continue;
+            }
             drawn = None;
             match news {
                 Ok(report) => state.on_report(report),
@@ -65,23 +73,37 @@ fn watch(terminal: &mut DefaultTerminal, state: &mut State, args: &TopArgs, stop
     Ok(())
 }
 
-/// Signals that would end the program with the terminal still taken over.
+/// What ends the program from outside: a signal, or the end of its terminal.
 #[cfg(unix)]
 struct Stop(std::sync::mpsc::Receiver<()>);
 
 #[cfg(unix)]
 impl Stop {
+    /// How long the main thread may take to give the terminal back by itself. It does not come to it while it waits for a
+    /// terminal that has gone away: asking that for keys never returns.
+    const GRACE: Duration = Duration::from_secs(1);
+
     fn on_signals() -> Result<Stop, Failure> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])
             .map_err(|error| Failure::new(format!("signals cannot be listened for: {error}")))?;
         let (say, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            for _ in signals.forever() {
-                if say.send(()).is_err() {
-                    return;
+            let signal = loop {
+                if let Some(signal) = signals.pending().next() {
+                    break signal;
                 }
-            }
+                if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+                    // It was one when this began.
+                    break SIGHUP;
+                }
+                std::thread::sleep(TICK);
+            };
+            let _ = say.send(());
+            std::thread::sleep(Stop::GRACE);
+            ratatui::restore();
+            // As a shell says of a program that a signal has ended.
+            std::process::exit(128 + signal);
         });
         Ok(Stop(heard))
     }

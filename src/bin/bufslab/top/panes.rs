@@ -193,7 +193,7 @@ pub fn slabs(frame: &mut Frame<'_>, state: &State, theme: Theme, area: Rect) {
         [("slab", 12), ("size", 9), ("used", used_room), ("waste", 7), ("slices", 7), ("age", 8)];
     let fixed: u16 = columns.iter().map(|(_, width)| width + 1).sum();
     let rest = area.width.saturating_sub(fixed + 4);
-    let by_room = if is_wide { rest * 2 / 5 } else { rest * 3 / 5 };
+    let by_room = (rest * 3 / 5).min(40);
     let map_room = rest.saturating_sub(by_room + u16::from(by_room > 0));
     let rows = state.slabs.iter().take(shown).map(|&at| {
         let slab = &state.report.slabs[at];
