@@ -73,6 +73,9 @@
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
+//! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
+//!   telnet, on plain threads.
+//! * `axum`: `admin::router`, the same for a program that has axum.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -129,6 +129,11 @@ fn what_changed_since_a_report_that_was_served() {
     let before = get(&console, "/debug/slabs.json");
     let id = before.header("bufslab-report-id").unwrap().to_owned();
     assert_eq!(before.json()["report_id"], *id, "told in the JSON as well");
+    #[cfg(feature = "json")]
+    {
+        let read = bufslab::PinReport::from_json(&before.body[..]).expect("a served report is a report");
+        assert_eq!(read.totals, pool.report().totals);
+    }
     assert_eq!(before.header("etag"), Some(&*format!("\"{id}\"")));
     let _planted = leak(&pool, "planted", 7);
 
