@@ -48,7 +48,8 @@ impl PinReport {
     ///
     /// The first error of `out`, after which nothing more is written.
     pub fn write_pprof(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        let mut gzip = GzEncoder::new(UpToFirstError { out, failed: false }, Compression::default());
+        // As Go's own runtime does: profiles repeat themselves so much that more effort gains little.
+        let mut gzip = GzEncoder::new(UpToFirstError { out, failed: false }, Compression::fast());
         Profile::new(&mut gzip).write(self)?;
         gzip.finish().map(drop)
     }
