@@ -51,10 +51,10 @@ function later(run, ms) {
   };
 }
 
-function searchBox(label, changed) {
+function searchBox(label, hint, changed) {
   return el('input', {
     type: 'search',
-    placeholder: label,
+    placeholder: hint,
     'aria-label': label,
     autocomplete: 'off',
     spellcheck: 'false',
@@ -63,7 +63,7 @@ function searchBox(label, changed) {
 }
 
 function slabFilter() {
-  const box = searchBox('Filter slabs by number, tag, scope, site or state', (text) => setFilter({ text }));
+  const box = searchBox('Filter slabs by number, tag, scope, site, hint or state', 'Filter: tag, scope, site, …', (text) => setFilter({ text }));
   const chip = button({ class: 'chip', hidden: true, click: () => setFilter({ group: undefined }) });
   filter.boxes.push({ box, chip });
   return el('div', { class: 'filter' }, box, chip);
@@ -113,7 +113,7 @@ function blameTable(panel) {
       },
     ],
   });
-  const find = searchBox('Filter groups', (text) => {
+  const find = searchBox('Filter groups', 'Filter', (text) => {
     const wanted = text.trim().toLowerCase();
     view.filter((group) => group.name.toLowerCase().includes(wanted));
   });

@@ -175,7 +175,11 @@ fn memory(report: &PinReport, out: &mut impl Write) -> fmt::Result {
         ("idle", "idle: ready for use", t.idle_bytes),
         ("rest", "attached and empty", all - known),
     ];
-    out.write_str("<section id=\"memory\" aria-label=\"Memory\">\n<svg class=\"bar\" role=\"img\" aria-label=\"")?;
+    out.write_str("<section id=\"memory\" aria-label=\"Memory\">\n")?;
+    if all == 0 {
+        return out.write_str("<p class=\"note\">The pool has no slab memory.</p>\n</section>\n");
+    }
+    out.write_str("<svg class=\"bar\" role=\"img\" aria-label=\"")?;
     write!(out, "{} of slab memory\">", units::bytes(all))?;
     let mut from = 0;
     for (class, _, bytes) in parts {

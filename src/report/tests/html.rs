@@ -197,6 +197,7 @@ fn long_lists_of_advice_fold() {
 fn an_empty_pool_has_an_honest_page() {
     let page = html(&build(Vec::new()));
     assert!(page.contains(">No slab is pinned: no live slice keeps memory of this pool</h1>"));
+    assert!(page.contains("The pool has no slab memory.") && !page.contains("<svg"));
     assert!(!page.contains("<section id=\"blame\"") && !page.contains("<nav"));
     assert_eq!(data(&page)["slabs"], serde_json::json!([]));
 }
