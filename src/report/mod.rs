@@ -47,7 +47,7 @@ use model::ReportMeta;
 use crate::policy::SuspectPolicy;
 use crate::pool::SlabPool;
 use crate::sync::clock;
-use crate::track::{self, ScopeName, TraceId};
+use crate::track::{self, TraceId};
 
 pub(crate) use names::plain as name;
 pub(crate) use names::{scope, site};
