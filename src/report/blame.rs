@@ -3,12 +3,14 @@
 //! Every group is a number, and numbers follow the order of names, so that no figure depends on the order in which
 //! slabs were seen.
 
-use core::hash::Hash;
+use core::hash::{BuildHasher, Hash, Hasher};
 use std::collections::HashMap;
+use std::hash::RandomState;
 
 use super::build::{Fate, add};
-use super::model::{Advice, Blame, Holder, PinnedSlab, PinnedSlice};
+use super::model::{Advice, Blame, Holder, PinnedSlab};
 use crate::raw::SliceKind;
+use crate::track::{ScopeName, Site, Tag};
 
 /// Everything a report says about groups.
 pub(super) struct Tables {
@@ -22,47 +24,53 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// Two passes, each over everything at once, for a large report is larger than any cache: the first numbers the
+    /// groups, the second charges slab by slab.
     pub(super) fn of(slabs: &[PinnedSlab]) -> Tables {
-        let tags = Groups::of(slabs, |slice| slice.tag, |tag| tag, |tag| tag.name(), Holder::Tag, Holder::Untagged);
-        // A site is known by its address; only new addresses are compared by what they say. One line of source may have
-        // several addresses: one for each unit of code generation.
-        let sites =
-            Groups::of(slabs, |slice| slice.site, |site| site.address(), |site| site, Holder::Site, Holder::NoSite);
-        let by_scope = |scope: super::ScopeName| (scope.kind().name(), scope.id());
-        let scopes = Groups::of(slabs, |slice| slice.scope, |scope| scope, by_scope, Holder::Scope, Holder::Unscoped);
-        let kind = |slice: &PinnedSlice| slice.scope.map(super::ScopeName::kind);
-        let kinds = Groups::of(slabs, kind, |kind| kind, |kind| kind.name(), Holder::ScopeKind, Holder::Unscoped);
-        let thread = |slice: &PinnedSlice| Some(slice.thread);
-        let threads = Groups::of(slabs, thread, |thread| thread, |thread| thread, Holder::Thread, Holder::Untracked);
-        let (advice, advice_together) = advise(slabs, &tags, &sites);
-        Tables {
-            by_tag: tags.blame(slabs),
-            by_site: sites.blame(slabs),
-            by_scope: scopes.blame(slabs),
-            by_scope_kind: kinds.blame(slabs),
-            by_thread: threads.blame(slabs),
-            advice,
-            advice_together,
+        let groups = number(slabs);
+        let [tags, sites, ..] = &groups;
+        let mut advisory = Advisory::new(tags, sites);
+        let mut groupings = groups.each_ref().map(|groups| Grouping::new(groups.holders.clone()));
+        let mut next = 0;
+        for slab in slabs {
+            let these = next..next + slab.slices.len();
+            next = these.end;
+            for (grouping, groups) in groupings.iter_mut().zip(&groups) {
+                grouping.charge(slab, groups.of_slices[these.clone()].iter().map(|&group| group as usize));
+            }
+            advisory.hear(slab, tags.of_slices[these.clone()].iter().zip(&sites.of_slices[these]));
         }
+        let [by_tag, by_site, by_scope, by_scope_kind, by_thread] = groupings.map(Grouping::into_blame);
+        let (advice, advice_together) = advisory.into_parts();
+        Tables { by_tag, by_site, by_scope, by_scope_kind, by_thread, advice, advice_together }
     }
 }
 
-/// What compacting frees, by tag, or else by site.
-fn advise(slabs: &[PinnedSlab], tags: &Groups, sites: &Groups) -> (Vec<Advice>, Option<Advice>) {
-    // First all named tags, then all sites.
-    let named_tags = tags.holders.len() - 1;
-    let mut by_culprit = Grouping::new([&tags.holders[..named_tags], &sites.holders[..]].concat());
-    let mut adviser = Adviser::new(&by_culprit.holders);
-    let mut culprits = tags
-        .of_slices
-        .iter()
-        .zip(&sites.of_slices)
-        .map(|(&tag, &site)| if (tag as usize) < named_tags { tag as usize } else { named_tags + site as usize });
-    for slab in slabs {
-        by_culprit.charge(slab, culprits.by_ref().take(slab.slices.len()));
-        adviser.hear(slab, &by_culprit);
+/// The groups by tag, site, scope, kind of scope and thread.
+fn number(slabs: &[PinnedSlab]) -> [Groups; 5] {
+    let slices = slabs.iter().map(|slab| slab.slices.len()).sum();
+    let mut tags = FirstSeen::<Tag, u32, Scatter>::of(slices);
+    // A site is known by its address; only new addresses are compared by what they say. One line of source may have
+    // several addresses: one for each unit of code generation.
+    let mut sites = FirstSeen::<Site, usize, Scatter>::of(slices);
+    // The numbers of scopes may come from strangers: these are hashed so that nobody can make them collide.
+    let mut scopes = FirstSeen::<ScopeName, ScopeName, RandomState>::of(slices);
+    let mut threads = FirstSeen::<u32, u32, Scatter>::of(slices);
+    for slice in slabs.iter().flat_map(|slab| &slab.slices) {
+        tags.push(slice.tag, |tag| tag.number());
+        sites.push(slice.site, |site| site.address());
+        scopes.push(slice.scope, |scope| scope);
+        threads.push(Some(slice.thread), |thread| thread);
     }
-    adviser.into_parts(&by_culprit)
+    let scopes = scopes.by_name(|scope| (scope.kind().name(), scope.id()), Holder::Scope, Holder::Unscoped);
+    let kinds = scopes.kinds();
+    [
+        tags.by_name(|tag| tag.name(), Holder::Tag, Holder::Untagged),
+        sites.by_name(|site| site, Holder::Site, Holder::NoSite),
+        scopes,
+        kinds,
+        threads.by_name(|thread| thread, Holder::Thread, Holder::Untracked),
+    ]
 }
 
 /// The groups of one kind that occur, in the order of their names, and to which of them each slice belongs.
@@ -74,74 +82,118 @@ struct Groups {
 }
 
 impl Groups {
-    /// Groups slices by what `get` says. What has the same `key` is the same thing, and so is what has the same `name`.
-    fn of<T: Copy, K: Eq + Hash, N: Ord>(
-        slabs: &[PinnedSlab],
-        get: impl Fn(&PinnedSlice) -> Option<T>,
-        key: impl Fn(T) -> K,
-        name: impl Fn(T) -> N,
-        holder: impl Fn(T) -> Holder,
-        none: Holder,
-    ) -> Groups {
-        // First numbered as they come, then by name.
-        let mut seen = FirstSeen::default();
-        let slices = slabs.iter().flat_map(|slab| &slab.slices);
-        let mut of_slices: Vec<u32> = slices.map(|slice| seen.number(get(slice), &key) as u32).collect();
-        let (ranks, things) = seen.by_name(name);
-        for group in &mut of_slices {
-            *group = ranks[*group as usize] as u32;
-        }
-        Groups { holders: things.into_iter().map(holder).chain([none]).collect(), of_slices }
-    }
-
-    /// Charges all slabs to the groups.
-    fn blame(self, slabs: &[PinnedSlab]) -> Vec<Blame> {
-        let mut grouping = Grouping::new(self.holders);
-        let mut groups = self.of_slices.iter().map(|&group| group as usize);
-        for slab in slabs {
-            grouping.charge(slab, groups.by_ref().take(slab.slices.len()));
-        }
-        grouping.into_blame()
+    /// Scopes by their kinds. All scopes of a kind stand together, in the order of the kinds' names.
+    fn kinds(&self) -> Groups {
+        let mut holders: Vec<Holder> = Vec::new();
+        let of_scopes: Vec<u32> = self
+            .holders
+            .iter()
+            .map(|scope| {
+                let kind = match scope {
+                    Holder::Scope(scope) => Holder::ScopeKind(scope.kind()),
+                    other => *other,
+                };
+                if holders.last() != Some(&kind) {
+                    holders.push(kind);
+                }
+                holders.len() as u32 - 1
+            })
+            .collect();
+        Groups { holders, of_slices: self.of_slices.iter().map(|&scope| of_scopes[scope as usize]).collect() }
     }
 }
 
-/// Numbers for things by their first appearance; number 0 stands for nothing at all.
-struct FirstSeen<T, K> {
-    numbers: HashMap<K, usize>,
+/// Numbers for things by their first appearance; number 0 stands for nothing at all. What has the same key is the same
+/// thing.
+struct FirstSeen<T, K, S> {
+    numbers: HashMap<K, u32, S>,
     things: Vec<T>,
+    /// The thing seen last: neighbours are often alike.
+    last: Option<(K, u32)>,
+    of_slices: Vec<u32>,
 }
 
-impl<T, K> Default for FirstSeen<T, K> {
-    fn default() -> Self {
-        FirstSeen { numbers: HashMap::new(), things: Vec::new() }
+impl<T: Copy, K: Copy + Eq + Hash, S: BuildHasher + Default> FirstSeen<T, K, S> {
+    fn of(slices: usize) -> Self {
+        let of_slices = Vec::with_capacity(slices);
+        FirstSeen { numbers: HashMap::default(), things: Vec::new(), last: None, of_slices }
     }
-}
 
-impl<T: Copy, K: Eq + Hash> FirstSeen<T, K> {
-    fn number(&mut self, thing: Option<T>, key: impl Fn(T) -> K) -> usize {
-        let Some(thing) = thing else {
-            return 0;
-        };
-        *self.numbers.entry(key(thing)).or_insert_with(|| {
+    fn push(&mut self, thing: Option<T>, key: impl Fn(T) -> K) {
+        let number = thing.map_or(0, |thing| self.number(thing, key(thing)));
+        self.of_slices.push(number);
+    }
+
+    fn number(&mut self, thing: T, key: K) -> u32 {
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == key) {
+            return number;
+        }
+        let number = *self.numbers.entry(key).or_insert_with(|| {
             self.things.push(thing);
-            self.things.len()
-        })
+            self.things.len() as u32
+        });
+        self.last = Some((key, number));
+        number
     }
 
-    /// For each number the rank by `name`, and the things by rank. Equal names share a rank; nothing at all comes last.
-    fn by_name<N: Ord>(self, name: impl Fn(T) -> N) -> (Vec<usize>, Vec<T>) {
+    /// Numbers them anew in the order of their names. Equal names are one group; nothing at all comes last.
+    fn by_name<N: Ord>(self, name: impl Fn(T) -> N, holder: impl Fn(T) -> Holder, none: Holder) -> Groups {
         let mut ordered: Vec<(N, usize)> = self.things.iter().enumerate().map(|(at, &t)| (name(t), at)).collect();
         ordered.sort_unstable();
         let mut ranks = vec![0; self.things.len() + 1];
-        let mut ranked = Vec::new();
+        let mut holders = Vec::new();
         for (position, (name, at)) in ordered.iter().enumerate() {
             if position == 0 || ordered[position - 1].0 != *name {
-                ranked.push(self.things[*at]);
+                holders.push(holder(self.things[*at]));
             }
-            ranks[at + 1] = ranked.len() - 1;
+            ranks[at + 1] = holders.len() as u32 - 1;
         }
-        ranks[0] = ranked.len();
-        (ranks, ranked)
+        ranks[0] = holders.len() as u32;
+        holders.push(none);
+        let mut of_slices = self.of_slices;
+        for group in &mut of_slices {
+            *group = ranks[*group as usize];
+        }
+        Groups { holders, of_slices }
+    }
+}
+
+/// Hashes numbers that nobody chooses (addresses, and numbers given out one after the other) in a multiplication.
+#[derive(Clone, Copy, Default)]
+struct Scatter;
+
+struct Scattered(u64);
+
+impl BuildHasher for Scatter {
+    type Hasher = Scattered;
+
+    fn build_hasher(&self) -> Scattered {
+        Scattered(0)
+    }
+}
+
+impl Hasher for Scattered {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write_u64(n.into());
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write_u64(n as u64);
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        // 2⁶⁴ over the golden ratio (Knuth's multiplicative hashing). The best bits are the high ones; a table looks at
+        // both ends.
+        let product = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -236,9 +288,11 @@ impl Grouping {
             return;
         }
         let all_covered: u128 = self.present.iter().map(|&group| self.here[group].covered as u128).sum();
-        let live_share = |covered: usize| match all_covered {
-            0 => 0,
-            all => (slab.live_bytes as u128 * covered as u128 / all) as usize,
+        let live_share = |covered: usize| match (all_covered, slab.live_bytes.checked_mul(covered)) {
+            (0, _) => 0,
+            // A slab has to be very large for the product to need the slow division.
+            (all, Some(product)) if all <= usize::MAX as u128 => product / all as usize,
+            (all, _) => (slab.live_bytes as u128 * covered as u128 / all) as usize,
         };
         let charged: usize = self.present.iter().map(|&group| live_share(self.here[group].covered)).sum();
         let mut odd_live = slab.live_bytes - charged;
@@ -290,14 +344,19 @@ impl Grouping {
     }
 }
 
-/// Collects what compacting would free.
-struct Adviser {
+/// Collects what compacting would free, by tag or else by site.
+struct Advisory {
+    /// First all named tags, then all sites.
+    by_culprit: Grouping,
+    named_tags: usize,
     groups: Vec<Advice>,
     together: Advice,
 }
 
-impl Adviser {
-    fn new(holders: &[Holder]) -> Adviser {
+impl Advisory {
+    fn new(tags: &Groups, sites: &Groups) -> Advisory {
+        let named_tags = tags.holders.len() - 1;
+        let by_culprit = Grouping::new([&tags.holders[..named_tags], &sites.holders[..]].concat());
         let none = |holder| Advice {
             holder,
             slices: 0,
@@ -307,11 +366,18 @@ impl Adviser {
             freed_slabs: 0,
             freed_bytes: 0,
         };
-        Adviser { groups: holders.iter().copied().map(none).collect(), together: none(Holder::Everyone) }
+        let groups = by_culprit.holders.iter().copied().map(none).collect();
+        Advisory { by_culprit, named_tags, groups, together: none(Holder::Everyone) }
     }
 
-    /// Takes note of a slab that `grouping` has just charged.
-    fn hear(&mut self, slab: &PinnedSlab, grouping: &Grouping) {
+    /// Takes note of a slab, with tag and site of each of its slices.
+    fn hear<'a>(&mut self, slab: &PinnedSlab, slices: impl Iterator<Item = (&'a u32, &'a u32)>) {
+        let named_tags = self.named_tags;
+        let culprit = |(&tag, &site): (&u32, &u32)| match tag as usize {
+            tag if tag < named_tags => tag,
+            _ => named_tags + site as usize,
+        };
+        self.by_culprit.charge(slab, slices.map(culprit));
         self.together.slices_in_group += slab.slices.len();
         let copied = slab.slices.iter().fold(0, |sum: usize, slice| sum.saturating_add(slice.len));
         if !matches!(slab.fate(), Fate::Reclaimable) || copied >= slab.size {
@@ -326,14 +392,14 @@ impl Adviser {
             add(&mut advice.freed_bytes, slab.size);
         };
         note(&mut self.together);
-        if let [group] = grouping.present[..] {
+        if let [group] = self.by_culprit.present[..] {
             note(&mut self.groups[group]);
         }
     }
 
-    fn into_parts(self, grouping: &Grouping) -> (Vec<Advice>, Option<Advice>) {
+    fn into_parts(self) -> (Vec<Advice>, Option<Advice>) {
         let mut advice = self.groups;
-        for (advice, blame) in advice.iter_mut().zip(&grouping.blame) {
+        for (advice, blame) in advice.iter_mut().zip(&self.by_culprit.blame) {
             advice.slices_in_group = blame.slices;
         }
         advice.retain(|advice| advice.freed_slabs > 0);

@@ -69,7 +69,7 @@ impl PinReport {
         slabs.iter().for_each(|slab| count(slab, &mut totals));
         // Before they are sorted by age: no figure is to depend on it.
         let tables = Tables::of(&slabs);
-        slabs.sort_by_key(|slab| {
+        slabs.sort_unstable_by_key(|slab| {
             let oldest_first = core::cmp::Reverse(slab.age.max());
             (core::cmp::Reverse(slab.waste_bytes), oldest_first, slab.id)
         });

@@ -88,7 +88,9 @@ struct Node {
 struct Nodes {
     list: Vec<Node>,
     known: HashMap<(usize, Holder), usize>,
-    /// The slice seen last and its node: neighbours are often alike.
+    /// Where slices of one key belong: one look-up for most of them.
+    paths: HashMap<Key, usize>,
+    /// The key looked up last: neighbours are often alike.
     last: Option<(Key, usize)>,
 }
 
@@ -99,7 +101,7 @@ const ROOT: usize = 0;
 
 impl Nodes {
     fn new() -> Nodes {
-        let mut nodes = Nodes { list: Vec::new(), known: HashMap::new(), last: None };
+        let mut nodes = Nodes { list: Vec::new(), known: HashMap::new(), paths: HashMap::new(), last: None };
         nodes.add(ROOT, 0, Holder::Everyone);
         nodes
     }
@@ -124,6 +126,19 @@ impl Nodes {
         if let Some((_, node)) = self.last.filter(|(last, _)| *last == key) {
             return node;
         }
+        let node = match self.paths.get(&key) {
+            Some(&node) => node,
+            None => {
+                let node = self.by_path(slice);
+                self.paths.insert(key, node);
+                node
+            }
+        };
+        self.last = Some((key, node));
+        node
+    }
+
+    fn by_path(&mut self, slice: &PinnedSlice) -> usize {
         let owner = match slice.scope {
             Some(scope) => {
                 let kind = self.child(ROOT, Holder::ScopeKind(scope.kind()));
@@ -131,10 +146,8 @@ impl Nodes {
             }
             None => self.child(ROOT, Holder::Unscoped),
         };
-        let name = slice.tag.map_or_else(|| site.map_or(Holder::NoSite, Holder::Site), Holder::Tag);
-        let node = self.child(owner, name);
-        self.last = Some((key, node));
-        node
+        let name = slice.tag.map_or_else(|| slice.site.map_or(Holder::NoSite, Holder::Site), Holder::Tag);
+        self.child(owner, name)
     }
 
     /// The deepest node under which all handles of `slab` lie. Counts them.

@@ -62,7 +62,7 @@ use model::ReportMeta;
 use crate::policy::SuspectPolicy;
 use crate::pool::SlabPool;
 use crate::sync::clock;
-use crate::track::{self, ScopeName, TraceId};
+use crate::track::{self, TraceId};
 
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;

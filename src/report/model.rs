@@ -90,7 +90,7 @@ impl PinReport {
         self.by_tag.iter().find(|blame| matches!(&blame.holder, Holder::Tag(tag) if tag.name() == name))
     }
 
-    /// The same report without its slices and stacks: a tenth of the memory or less, with all figures, groups and slabs.
+    /// The same report without its slices and stacks: a fraction of the memory, with all figures, groups and slabs.
     ///
     /// What compares reports ([`diff`](super::diff), [`Series`](super::Series)) needs no more. What asks for single
     /// slices ([`compact_plan`](PinReport::compact_plan), [`retained_tree`](PinReport::retained_tree), and the forms

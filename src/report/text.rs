@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use super::dominators::Retained;
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
@@ -170,23 +169,27 @@ impl PinReport {
         }
     }
 
-    /// `ws_session alone keeps 4.2 GiB in 431 slabs; ws_session 42 alone keeps 10 MiB`, where scopes are used.
+    /// `ws_session alone keeps 4.2 GiB in 431 slabs; ws_session 42 alone keeps 10 MiB`, where scopes are used: the top of
+    /// [`retained_tree`](PinReport::retained_tree), without the rest of it.
     fn alone(&self, limits: &Limits) -> Option<String> {
-        if !self.by_scope.iter().any(|blame| matches!(blame.holder, Holder::Scope(_))) {
-            return None;
-        }
-        let tree = self.retained_tree();
-        let keeps = |node: &Retained| node.retained_bytes > 0;
-        let kind = tree.children.iter().find(|node| matches!(node.holder, Holder::ScopeKind(_)) && keeps(node))?;
-        let whose = match kind.holder {
-            Holder::ScopeKind(kind) => name(kind.name(), limits.tag_width),
-            _ => return None,
+        let worst = |table: &[Blame], counts: &dyn Fn(&Holder) -> bool| {
+            let keeps = table.iter().filter(|blame| blame.exclusive_bytes > 0 && counts(&blame.holder));
+            // The first of equals.
+            keeps.copied().reduce(|most, blame| if blame.exclusive_bytes > most.exclusive_bytes { blame } else { most })
         };
-        let (kept, slabs) = (bytes(kind.retained_bytes), count(kind.retained_slabs, "slab"));
-        let mut sentence = format!("{whose} alone keeps {kept} in {slabs}");
-        if let Some(worst) = kind.children.first().filter(|node| keeps(node)) {
-            let one = holder_name(&worst.holder, limits.tag_width);
-            sentence.push_str(&format!("; {one} alone keeps {}", bytes(worst.retained_bytes)));
+        let all = worst(&self.by_scope_kind, &|holder| matches!(holder, Holder::ScopeKind(_)))?;
+        let Holder::ScopeKind(kind) = all.holder else { return None };
+        let of_kind = |slice: &PinnedSlice| slice.scope.is_some_and(|scope| scope.kind() == kind);
+        let alone = |slab: &&PinnedSlab| slab.untracked == 0 && slab.unseen() == 0 && slab.slices.iter().all(of_kind);
+        let slabs = self.slabs.iter().filter(alone).count();
+        let mut sentence =
+            format!("{} alone keeps {}", name(kind.name(), limits.tag_width), bytes(all.exclusive_bytes));
+        if slabs > 0 {
+            sentence.push_str(&format!(" in {}", count(slabs, "slab")));
+        }
+        if let Some(one) = worst(&self.by_scope, &|holder| matches!(holder, Holder::Scope(of) if of.kind() == kind)) {
+            let who = holder_name(&one.holder, limits.tag_width);
+            sentence.push_str(&format!("; {who} alone keeps {}", bytes(one.exclusive_bytes)));
         }
         Some(sentence)
     }

@@ -126,6 +126,8 @@ fn the_text_says_who_alone_keeps_what_where_scopes_are_used() {
     let text = two_sessions().to_string();
     let sentence = "\nws_session alone keeps 21 MiB in 21 slabs; ws_session 1 alone keeps 10 MiB\n";
     assert!(text.contains(sentence), "{text}");
+    let stripped = two_sessions().without_slices().to_string();
+    assert!(stripped.contains(&sentence.replace(" in 21 slabs", "")), "{stripped}");
     let without = build(vec![slab(0, MIB, vec![slot(0, 20, Some("req.head"), None)])]);
     assert!(!without.to_string().contains(" alone keeps "));
 }
