@@ -39,6 +39,7 @@
 //! | **pin** | a live slice keeps its slab from being used again: it *pins* the slab. |
 //! | **site** | the source location where a handle was made. |
 //! | **tag** | a name the program gives: [`tag("req.head")`](SlabBytes::tag). |
+//! | **scope** | an owner, `conn 42`: what is made inside is charged to it, [`pool.scope("conn", 42)`](SlabPool::scope). |
 //! | **live bytes** | bytes of a slab that at least one live slice covers, overlaps counted once. |
 //! | **pinned bytes** | bytes of all slabs that some slice keeps alive. **Waste** is pinned − live. |
 //! | **reclaimable** | bytes that would be freed if a given set of slices were compacted. |
@@ -68,14 +69,36 @@
 //! read-modify-write and allocate nothing, with every slice tracked; anywhere else, and on slabs that their owner has left,
 //! a clone or a drop is one. What this crate does not do, and where it is the wrong choice, is in [`docs::limitations`].
 //!
+//! # Finding a pin
+//!
+//! A report says who keeps what alive, and what letting go would free. It can be printed, compared, watched, served and opened in
+//! the viewers that people already use: [`docs::finding_a_pin`] goes from a growing graph to the line that holds on.
+//!
+//! | question | answer |
+//! |---|---|
+//! | who pins what, now? | [`SlabPool::report`], in every [`Format`](report::Format) |
+//! | who is the owner? | [`tag`](SlabBytes::tag), [`scope`](SlabPool::scope), [`in_scope`](InScope::in_scope), [`touch`](SlabBytes::touch) |
+//! | what grows? | [`report::diff`], [`report::Series`] |
+//! | what would compacting free? | [`compact_plan`](PinReport::compact_plan) |
+//! | tell me when | [`SlabPool::watch`] |
+//! | never again | [`assert_no_pins!`], [`pin_gate`](SlabPool::pin_gate), [`close`](SlabPool::close) |
+//!
 //! # Features
 //!
+//! None is on by default, and none is needed for a report as text, JSON, CSV, HTML, `.heapsnapshot`, folded stacks or Prometheus'
+//! text.
+//!
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `backtraces`: [`Level::Backtraces`] takes stacks, and suspects leave them.
+//! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
+//! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
+//! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
 //!   telnet, on plain threads.
 //! * `axum`: `admin::router`, the same for a program that has axum.
+//! * `cli`: the command `bufslab`, which asks a running program or reads a file.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
