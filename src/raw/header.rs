@@ -77,6 +77,11 @@ impl Depth {
         self.0.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS
     }
 
+    /// Whether handles have slots and perhaps notes, and no stacks.
+    fn has_slots_only(self) -> bool {
+        Depth(self.0 & !Depth::NOTED).is_plain()
+    }
+
     pub(super) fn is_suspect(self) -> bool {
         self.0 & Depth::SUSPECT != 0
     }
@@ -490,8 +495,21 @@ impl Header {
                 header.publish_plain(slot, entry, depth.0 >= Level::SITES, 0);
                 return Some(slot);
             }
+        } else if depth.has_slots_only() {
+            return Header::enlist_noted(this, entry);
         }
         Header::enlist_slow(this, entry)
+    }
+
+    /// The same in a scope, or on a slab that has notes.
+    #[inline(never)]
+    fn enlist_noted(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
+        // SAFETY: the caller owns the slab.
+        let header = unsafe { this.as_ref() };
+        let Some(slot) = Segment::pop_for_owner(header) else { return Header::enlist_slow(this, entry) };
+        header.join_as_owner();
+        header.publish(slot, entry, 0);
+        Some(slot)
     }
 
     #[cold]
@@ -503,7 +521,7 @@ impl Header {
         let owns = header.owner() == me;
         let slot = match header.depth().code() {
             0 => None,
-            // A slab with notes comes here with every handle.
+            // Not tried yet for a slab with stacks.
             _ if owns => Segment::pop_for_owner(header).or_else(|| Segment::pop_for_owner_slow(header, this, me)),
             _ => Segment::pop_for_guest(header, this, me),
         };
@@ -571,7 +589,6 @@ impl Header {
     }
 
     /// Notes what the handle that is about to be published is charged to, and its stack.
-    #[cold]
     #[inline(never)]
     fn note(&self, slot: NonNull<Slot>, parent: Option<NonNull<Slot>>, depth: Depth) {
         let trace = self.stack(depth);

@@ -86,6 +86,17 @@ fn owner(looks: &mut Looks, level: Level) {
     drop(full);
 }
 
+/// Inside an owner scope, where each handle has a note beside its slot.
+fn scoped(looks: &mut Looks) {
+    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let _session = pool.scope("session", 1);
+    let slice = frozen(&pool);
+    looks.at("scoped alloc", || (), |()| pool.alloc(1000));
+    looks.at("scoped clone", || (), |()| slice.clone());
+    looks.at("scoped slice", || (), |()| slice.slice(100..200));
+    looks.at("scoped drop", || slice.clone(), drop);
+}
+
 /// On this thread, with slices of a slab that another one owns, or that nobody does.
 fn guest(looks: &mut Looks, whose: &str, slice: &SlabBytes) {
     let name = |op: &str| format!("guest {op} in a slab of {whose}");
@@ -101,6 +112,7 @@ fn main() {
     for level in [Level::Off, Level::Counters, Level::Sites] {
         owner(&mut looks, level);
     }
+    scoped(&mut looks);
 
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
     let (to, from) = sync_channel::<SlabBytes>(0);
