@@ -2,6 +2,7 @@
 """Checks what `upgrade_leak` wrote: the schema, and the shape of the published curves."""
 
 import csv
+import gzip
 import json
 import pathlib
 import sys
@@ -12,6 +13,33 @@ FIELDS = {
     "pinned_slope_bytes_per_s", "uploads_per_s",
 }
 SAMPLE = {"t", "pinned_bytes", "live_bytes", "rss_bytes"}
+
+
+def snapshot(path: pathlib.Path) -> tuple[int, set[str]]:
+    """The bytes that a heap snapshot's nodes have themselves, and all its names."""
+    document = json.loads(path.read_text())
+    fields = document["snapshot"]["meta"]["node_fields"]
+    nodes = document["nodes"]
+    assert nodes and len(nodes) == document["snapshot"]["node_count"] * len(fields), path
+    return sum(nodes[fields.index("self_size") :: len(fields)]), set(document["strings"])
+
+
+def check_viewable(out: pathlib.Path) -> None:
+    """What is written for viewers is there, can be read, and says who."""
+    base, _ = snapshot(out / "pins-base.heapsnapshot")
+    target, names = snapshot(out / "pins.heapsnapshot")
+    print(f"heap snapshots: {base / MB:.1f} MB after a third, {target / MB:.1f} MB at the end")
+    assert 1.5 * base < target, "the snapshot to compare is not of a growing run"
+    for name in ("req.head", "ws_session"):
+        assert any(name in string for string in names), f"pins.heapsnapshot does not name {name}"
+    page = (out / "pins.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>") and "req.head" in page
+    profile = out / "pins.pb.gz"
+    if profile.exists():
+        content = gzip.decompress(profile.read_bytes())
+        assert b"req.head" in content and b"ws_session" in content
+    else:
+        print("no pins.pb.gz: the example was built without the feature pprof")
 
 
 def main() -> None:
@@ -43,7 +71,9 @@ def main() -> None:
     assert ("both", "hold", small) in runs, "the remedy that was never measured is missing"
     report = json.loads((out / "report.json").read_text())
     assert report["schema"] == "bufslab.pin_report", report["schema"]
+    assert report["by_scope_kind"][0]["holder"] == {"kind": "scope_kind", "scope_kind": "ws_session"}
     assert "req.head" in (out / "report.txt").read_text()
+    check_viewable(out)
     assert (out / "memory.svg").read_text().lstrip().startswith(("<svg", "<?xml"))
     with (out / "memory.csv").open() as table:
         assert len(list(csv.reader(table))) > 100

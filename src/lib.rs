@@ -71,10 +71,17 @@
 //! # Features
 //!
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
+//! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
+//! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
+//!   telnet, on plain threads.
+//! * `axum`: `admin::router`, the same for a program that has axum.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod buf;
 mod config;
 pub mod docs;
@@ -83,6 +90,8 @@ mod gates;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod observe;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -100,6 +109,10 @@ pub use error::{AllocError, BuildError};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
+#[cfg(feature = "prometheus-client")]
+pub use observe::SlabCollector;
+#[cfg(feature = "metrics")]
+pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};

@@ -23,9 +23,11 @@ const FLOORS: &[(&str, u32)] = &[
     ("watch", 6),
     ("admin", 6),
     ("bin", 8),
+    ("observe", 6),
     ("docs", 7),
     ("model", 7),
     ("lib", 7),
+    ("bin", 8),
 ];
 
 /// What only `sync` may name.

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 use bufslab::{PinReport, SlabBytes, SlabPool};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -16,16 +17,25 @@ fn check(report: &PinReport) {
     assert_eq!(totals.pinned_bytes, totals.live_bytes + totals.waste_bytes);
     assert_eq!(totals.slabs, report.slabs.len());
     assert_eq!(totals.pinned_bytes, report.slabs.iter().map(|slab| slab.size).sum::<usize>());
-    for groups in [&report.by_tag, &report.by_site] {
+    let tables = [&report.by_tag, &report.by_site, &report.by_scope, &report.by_scope_kind, &report.by_thread];
+    for groups in tables {
         assert_eq!(groups.iter().map(|group| group.amortised_bytes).sum::<usize>(), totals.pinned_bytes);
     }
+    let ids: BTreeSet<u64> = report.slabs.iter().map(|slab| slab.id).collect();
+    assert_eq!(ids.len(), report.slabs.len(), "a slab is listed twice");
     for slab in &report.slabs {
+        // A slice that was listed twice would be one more than there are handles.
+        assert_eq!(slab.handles.abs_diff(slab.slices.len() + slab.untracked), slab.in_motion);
         assert!(slab.live_bytes <= slab.size, "{slab:?}");
         assert_eq!(slab.live_bytes + slab.waste_bytes, slab.size);
         for slice in &slab.slices {
             assert!(slice.len > 0 && slice.offset + slice.len <= slab.size, "{slice:?} in {} bytes", slab.size);
             let tag = slice.tag.map(|tag| tag.name());
             assert!(matches!(tag, None | Some("kept" | "sent")), "a tag from nowhere: {tag:?}");
+            let scope = slice.scope.map(|scope| (scope.kind().name(), scope.id()));
+            assert!(matches!(scope, None | Some(("session", 0..8))), "a scope from nowhere: {scope:?}");
+            let hint = slice.last_hint.map(|hint| hint.name());
+            assert!(matches!(hint, None | Some("queued")), "a hint from nowhere: {hint:?}");
         }
     }
     assert_eq!(totals.clipped, 0, "a slice beyond its slab");
@@ -35,6 +45,7 @@ fn one_thread(pool: &SlabPool, done: &AtomicU64, out: &mpsc::SyncSender<SlabByte
     let mut kept: Vec<SlabBytes> = Vec::new();
     for round in 0..ROUNDS {
         let size = 1 + (round as usize * 37) % 700;
+        let _session = (round % 3 == 0).then(|| pool.scope("session", round % 8));
         let mut buffer = pool.alloc(size);
         buffer.resize(size, round as u8);
         let whole = buffer.freeze();
@@ -42,7 +53,9 @@ fn one_thread(pool: &SlabPool, done: &AtomicU64, out: &mpsc::SyncSender<SlabByte
             kept.push(whole.slice(size / 2..).tag("kept"));
         }
         if round % 11 == 0 {
-            let _ = out.send(whole.clone().tag("sent"));
+            let sent = whole.clone().tag("sent");
+            sent.touch("queued");
+            let _ = out.send(sent);
         }
         if kept.len() > 40 {
             kept.swap_remove(round as usize % 40);

@@ -120,24 +120,15 @@ fn a_future_takes_its_scope_along_to_other_threads() {
         Yield(false).await;
         (first, second, slice_of(&inside, 30))
     };
-    let mut task = Box::pin(task.in_scope(pool.scope("ws_session", 42)));
-    let mut step = |task: &mut Pin<Box<_>>| {
-        let task: &mut Pin<Box<dyn Future<Output = _> + Send>> = task;
+    let mut task: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(task.in_scope(pool.scope("ws_session", 42)));
+    let step = |task: &mut Pin<Box<dyn Future<Output = _> + Send>>| {
         task.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    };
-    let mut task: Pin<Box<dyn Future<Output = _> + Send>> = {
-        task.as_mut();
-        task
     };
     assert!(step(&mut task).is_pending());
     let not_inside = slice_of(&pool, 40);
-    let kept = std::thread::scope(|threads| {
-        let task = &mut task;
-        threads.spawn(move || {
-            assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        });
+    std::thread::scope(|threads| {
+        threads.spawn(|| assert!(step(&mut task).is_pending()));
     });
-    let () = kept;
     let Poll::Ready(kept) = step(&mut task) else { panic!("three steps are all") };
     let report = pool.report();
     let of_session: usize = charged(&report).iter().filter(|(_, _, scope)| scope == "ws_session 42").count();
@@ -170,7 +161,7 @@ fn a_scope_is_kept_and_entered_elsewhere() {
 #[test]
 fn an_unfinished_future_leaves_the_thread_as_it_was() {
     let pool = pool();
-    let mut task = pin!(async { Yield(false).await }.in_scope(pool.scope("conn", 9)));
+    let mut task = pin!(Yield(false).in_scope(pool.scope("conn", 9)));
     assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let outside = slice_of(&pool, 1);
     assert_eq!(charged(&pool.report())[0].2, "-");

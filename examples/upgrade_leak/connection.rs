@@ -186,8 +186,9 @@ impl Connection {
         Ok(())
     }
 
-    /// The whole story in three lines: the head is some 20 bytes of a slab of 10 MiB.
+    /// The whole story in three lines: the head is some 20 bytes of a slab of 10 MiB. It is charged to its session.
     fn keep_head(&mut self, number: u64, head: &SlabBytes) {
+        let _session = self.pool.scope("ws_session", number);
         self.head = match self.mode {
             Mode::Hold => Some((number, head.clone().tag("req.head"))),
             Mode::Retain => Some((number, head.clone().retain_as("req.head"))),

@@ -1,10 +1,13 @@
 //! The table, and the files.
 
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use bufslab::PinReport;
+use bufslab::report::Format;
 use serde_json::{Value, json};
 
 use crate::chart;
@@ -27,6 +30,9 @@ pub fn shown(runs: &[Run], published: &Published, out: &Path) -> String {
         let _ = writeln!(text, "\nWhat pins the slabs at the end of {}:\n\n{}", run.case, report.trim_end());
     }
     let _ = writeln!(text, "\nThe files are in {}.", out.display());
+    if format_of(PROFILE).is_none() {
+        let _ = writeln!(text, "{PROFILE}, for `go tool pprof`, is not among them: add `--features pprof` for it.");
+    }
     text
 }
 
@@ -107,9 +113,44 @@ pub fn write_files(out: &Path, runs: &[Run], published: &Published) -> Result<()
     write("memory.svg", chart::svg(runs, published)?)?;
     if let Some(run) = culprit(runs).or(runs.last()) {
         write("report.txt", format!("{}:\n\n{:#}", run.case, run.report))?;
-        write("report.json", run.report.to_json())?;
+        for (report, name) in viewable(run) {
+            write_report(report, name, &out.join(name))?;
+        }
     }
     Ok(())
+}
+
+/// The reports that are written for viewers. Their form is that of their ending.
+fn viewable(run: &Run) -> [(&PinReport, &'static str); 5] {
+    [
+        (&run.report, "report.json"),
+        (&run.report, "pins.html"),
+        // DevTools' Memory panel compares the second with the first.
+        (&run.base, "pins-base.heapsnapshot"),
+        (&run.report, "pins.heapsnapshot"),
+        (&run.report, PROFILE),
+    ]
+}
+
+/// What the feature `pprof` adds to the files.
+const PROFILE: &str = "pins.pb.gz";
+
+/// The form that a file's name says, if this build can write it.
+fn format_of(name: &str) -> Option<Format> {
+    Format::ALL.iter().copied().find(|format| name.split_once('.').is_some_and(|(_, end)| end == format.extension()))
+}
+
+/// Writes a report piece by piece. What this build cannot write it leaves out; [`shown`] says so.
+fn write_report(report: &PinReport, name: &str, path: &Path) -> Result<()> {
+    let Some(format) = format_of(name) else {
+        return Ok(());
+    };
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        report.write_as(format, &mut file)?;
+        file.flush()
+    };
+    write().with_context(|| format!("--out: writing {}", path.display()))
 }
 
 /// Makes the directory, before an hour of work turns out to have no place to go.

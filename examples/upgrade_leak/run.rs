@@ -1,5 +1,6 @@
 //! One run from its first upload to its last check.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -33,7 +34,9 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// Uploads a second of real time, sent back to back at the end of the run.
     pub uploads_per_s: f64,
-    /// What pins the slabs at the end of the schedule.
+    /// What pins the slabs after a third of the schedule: what the end is compared with.
+    pub base: PinReport,
+    /// What pins the slabs at its end.
     pub report: PinReport,
 }
 
@@ -97,7 +100,12 @@ fn drive(
     progress: &Progress,
     index: usize,
 ) -> Result<(Run, Vec<Socket>)> {
+    // Should the run end before its third, this is the first report.
+    let base = RefCell::new(pool.report());
     let (samples, uploads, mut sockets) = scheduled_load(case, pace, tls, server, |second, sample| {
+        if second == pace.virtual_seconds / 3 {
+            base.replace(pool.report());
+        }
         progress.sample(index, &case, second, pace.virtual_seconds, sample);
     })?;
     let report = pool.report();
@@ -111,6 +119,7 @@ fn drive(
         uploads,
         samples,
         uploads_per_s,
+        base: base.into_inner(),
         report,
     };
     Ok((run, sockets))

@@ -4,6 +4,10 @@
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 
+/// Many instances: Prometheus, Grafana, and continuous profilers.
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
+
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}
@@ -15,3 +19,16 @@ pub mod report_json {}
 /// The schema of what changed between two reports, as JSON.
 #[doc = include_str!("diff_json.md")]
 pub mod diff_json {}
+
+/// Columns, frames, sample types and labels: the report as CSV, folded stacks and pprof.
+#[doc = include_str!("outputs.md")]
+pub mod outputs {}
+
+/// A report as a heap snapshot, for Chrome DevTools and memlab.
+#[doc = include_str!("heap_snapshot.md")]
+pub mod heap_snapshot {}
+
+/// From a growing graph to the line that holds on, in each viewer.
+#[doc = include_str!("pictures/embedded.md")]
+#[doc = include_str!("finding_a_pin.md")]
+pub mod finding_a_pin {}

@@ -17,7 +17,8 @@ use core::fmt;
 /// ```
 #[derive(Clone)]
 pub struct StillPinned {
-    report: PinReport,
+    /// Boxed: errors are returned in registers.
+    report: Box<PinReport>,
 }
 
 /// Lines of holders that are shown.
@@ -25,7 +26,7 @@ const SHOWN: usize = 8;
 
 impl StillPinned {
     pub(super) fn new(report: PinReport) -> StillPinned {
-        StillPinned { report }
+        StillPinned { report: Box::new(report) }
     }
 
     /// What was pinned, and by whom. For a [`PinGate`](crate::PinGate): only what was made under it.
@@ -37,14 +38,14 @@ impl StillPinned {
     /// The report by itself.
     #[must_use]
     pub fn into_report(self) -> PinReport {
-        self.report
+        *self.report
     }
 }
 
 /// One line for each kind of holder, the one that holds most handles first.
 impl fmt::Display for StillPinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PinReport { pool, totals, slabs, .. } = &self.report;
+        let PinReport { pool, totals, slabs, .. } = &*self.report;
         let handles = totals.slices + totals.untracked;
         let pin = if handles == 1 { "pins" } else { "pin" };
         let count = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });

@@ -209,6 +209,7 @@ impl Core {
         let pinned = self.ledger.pinned();
         PoolStats {
             slab_size: self.slab_size(),
+            max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
             pinned_slabs: pinned.slabs,

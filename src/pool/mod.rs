@@ -189,6 +189,8 @@ pub(crate) fn no_memory(error: &AllocError) -> ! {
 pub struct PoolStats {
     /// Size of the slabs taken from now on.
     pub slab_size: usize,
+    /// The limit on `memory_bytes`, if there is one.
+    pub max_bytes: Option<usize>,
     /// Memory taken from the source and not given back: pinned, idle, and attached slabs.
     pub memory_bytes: usize,
     /// Sizes of the slabs that some slice keeps alive.

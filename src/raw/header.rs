@@ -588,7 +588,7 @@ impl Header {
         let due = match depth.code() {
             0 => false,
             _ if depth.is_suspect() => true,
-            ..=Level::SITES => false,
+            1..=Level::SITES => false,
             more => thread::is_nth(more - Level::SITES),
         };
         // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.

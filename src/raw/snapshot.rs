@@ -187,7 +187,9 @@ impl Ledger {
             // SAFETY: headers are type-stable.
             for segment in unsafe { header.as_ref() }.segments() {
                 for slot in segment.slots().iter().filter(|slot| slot.extent().is_live()) {
-                    segment.note_of(slot).map(|note| found(note.seen().scope));
+                    if let Some(note) = segment.note_of(slot) {
+                        found(note.seen().scope);
+                    }
                 }
             }
         }

@@ -198,7 +198,7 @@ impl Hasher for Scattered {
 }
 
 /// One way to group slices, with what has been charged to each group so far.
-struct Grouping {
+pub(super) struct Grouping {
     /// The groups of listed slices, then [`Holder::Untracked`] and [`Holder::InMotion`].
     holders: Vec<Holder>,
     blame: Vec<Blame>,
@@ -218,10 +218,19 @@ struct OnSlab {
     covered: usize,
     /// Where the covered part ends.
     end: usize,
+    /// What the group is charged with, once the slab is split.
+    share: Share,
+}
+
+/// A part of one slab that somebody is charged with, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) live: usize,
+    pub(super) waste: usize,
 }
 
 impl Grouping {
-    fn new(mut holders: Vec<Holder>) -> Grouping {
+    pub(super) fn new(mut holders: Vec<Holder>) -> Grouping {
         holders.extend([Holder::Untracked, Holder::InMotion]);
         let blame = holders.iter().map(|&holder| Blame {
             holder,
@@ -240,7 +249,7 @@ impl Grouping {
     /// Charges `slab` to the groups that pin it.
     ///
     /// `groups` are those of its slices, which are sorted by offset: one pass gives every group's covered bytes.
-    fn charge(&mut self, slab: &PinnedSlab, groups: impl Iterator<Item = usize>) {
+    pub(super) fn charge(&mut self, slab: &PinnedSlab, groups: impl Iterator<Item = usize>) {
         self.present.clear();
         self.charged += 1;
         let stamp = self.charged;
@@ -290,23 +299,40 @@ impl Grouping {
         let mut odd_waste = slab.waste_bytes % groups;
 
         for &group in &self.present {
-            let here = self.here[group];
+            let here = &mut self.here[group];
             let blame = &mut self.blame[group];
             add(&mut blame.slices, here.slices);
             add(&mut blame.live_bytes, here.covered);
             blame.slabs += 1;
             add(if groups == 1 { &mut blame.exclusive_bytes } else { &mut blame.shared_bytes }, slab.size);
-            let mut share = live_share(here.covered) + slab.waste_bytes / groups;
+            let mut share = Share { live: live_share(here.covered), waste: slab.waste_bytes / groups };
             if odd_live > 0 && here.covered > 0 {
                 odd_live -= 1;
-                share += 1;
+                share.live += 1;
             }
             if odd_waste > 0 {
                 odd_waste -= 1;
-                share += 1;
+                share.waste += 1;
             }
-            add(&mut blame.amortised_bytes, share);
+            here.share = share;
+            add(&mut blame.amortised_bytes, share.live + share.waste);
         }
+    }
+
+    /// What `group` is charged with on the slab that was charged last.
+    pub(super) fn share(&self, group: usize) -> Share {
+        let here = self.here[group];
+        if here.slab == self.charged { here.share } else { Share::default() }
+    }
+
+    /// What all untracked handles of that slab are charged with.
+    pub(super) fn share_of_untracked(&self) -> Share {
+        self.share(self.holders.len() - 2)
+    }
+
+    /// What all handles in motion of that slab are charged with.
+    pub(super) fn share_of_in_motion(&self) -> Share {
+        self.share(self.holders.len() - 1)
     }
 
     /// The groups that pin anything, the largest share first.

@@ -202,7 +202,7 @@ impl PinnedSlab {
 }
 
 /// Bytes covered by at least one of `slices`, which are sorted by offset.
-fn covered(slices: &[PinnedSlice]) -> usize {
+pub(super) fn covered(slices: &[PinnedSlice]) -> usize {
     let mut bytes = 0;
     let mut end = 0;
     for slice in slices {

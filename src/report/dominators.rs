@@ -59,7 +59,7 @@ pub struct Retained {
     pub retained_slabs: usize,
     /// The part of them that no single child retains: handles of several children keep it.
     pub own_bytes: usize,
-    /// Those slabs, as indices of [`PinReport::slabs`].
+    /// Those slabs, as indices of [`PinReport::slabs`](super::PinReport).
     pub own: Vec<usize>,
     /// Handles under this node.
     pub handles: usize,

@@ -20,7 +20,7 @@ impl PinReport {
     pub fn to_json(&self) -> String {
         let mut text = String::new();
         // A `String` never refuses.
-        let _ = document(self, &mut text);
+        let _ = document(self, None, &mut text);
         text
     }
 
@@ -32,17 +32,26 @@ impl PinReport {
     /// # Errors
     /// The first error of `out`, after which nothing more is written.
     pub fn write_json(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        stream(out, |out| document(self, out))
+        stream(out, |out| document(self, None, out))
+    }
+
+    /// As [`write_json`](PinReport::write_json), with the ID that a console knows the report by.
+    #[cfg(feature = "admin")]
+    pub(crate) fn write_json_served(&self, id: &str, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        stream(out, |out| document(self, Some(id), out))
     }
 }
 
-fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
+fn document(report: &PinReport, served_as: Option<&str>, out: &mut impl Write) -> fmt::Result {
     out.write_str("{")?;
     member(out, "\n", "schema", Value::Text("bufslab.pin_report"))?;
     member(out, ",\n", "version", u64::from(PinReport::SCHEMA_VERSION))?;
     pool(report, out)?;
     member(out, ",\n", "taken_unix_ms", report.taken_at.duration_since(UNIX_EPOCH).map_or(0, millis))?;
     member(out, ",\n", "uptime_ms", millis(report.uptime))?;
+    if let Some(id) = served_as {
+        member(out, ",\n", "report_id", Value::Text(id))?;
+    }
     totals(report, out)?;
     list(out, "advice", &report.advice, advice)?;
     match &report.advice_together {

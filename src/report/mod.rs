@@ -10,8 +10,12 @@
 //! | `diff`, `diff_text`, `diff_json` | what changed between two reports |
 //! | `series` | what changed over many, and what only ever grew |
 //! | `text`, `table`, `units`, `names` | the report for people: layout, figures, and hostile names made harmless |
+//! | `part` | one tag, scope or slab of it, for the console |
 //! | `json` | the report for programs |
+//! | `read` | a report read back from that |
 //! | `format` | every form it can be written in |
+//! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
+//! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -21,20 +25,31 @@ mod diff;
 mod diff_json;
 mod diff_text;
 mod dominators;
+mod escape;
 mod folded;
 mod format;
 mod heapsnapshot;
 mod html;
 mod json;
+mod metric;
 mod model;
 mod names;
+#[cfg(feature = "admin")]
+mod part;
 mod plan;
+mod pool_metrics;
 #[cfg(feature = "pprof")]
 mod pprof;
 mod prometheus;
+#[cfg(feature = "pprof")]
+mod protobuf;
+#[cfg(feature = "json")]
+mod read;
 mod series;
+mod shares;
 mod stream;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -49,15 +64,28 @@ use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, TraceId};
 
+pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
+pub use dominators::Retained;
 pub(crate) use names::plain as name;
 pub(crate) use names::{scope, site};
 pub(crate) use units::{bytes, span};
 
-pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
-pub use dominators::Retained;
 pub use format::{Format, UnknownFormat};
+pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
+#[cfg(feature = "admin")]
+pub(crate) use part::{Part, What};
 pub use plan::{CompactPlan, InVain, PlanGroup, VainReason};
+#[cfg(feature = "metrics")]
+pub(crate) use pool_metrics::OTHER;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+pub(crate) use pool_metrics::Point;
+pub use pool_metrics::PoolMetrics;
+#[cfg(feature = "prometheus-client")]
+pub(crate) use prometheus::escaped;
+pub use prometheus::write_prometheus_all;
+#[cfg(feature = "json")]
+pub use read::ReadError;
 pub use series::{Series, Trend};
 
 impl SlabPool {

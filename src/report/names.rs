@@ -53,7 +53,7 @@ fn take(pieces: impl Iterator<Item = char>, room: usize) -> (Vec<String>, bool) 
 /// `text` escaped within `room` columns; where it is too long its middle gives way (`conn.upgr…d.first`), so that names
 /// that share a beginning stay apart. Escapes are never cut in two, and no more of a huge name is looked at than is
 /// shown.
-fn squeeze(text: &str, room: usize) -> String {
+pub(super) fn squeeze(text: &str, room: usize) -> String {
     let (all, whole) = take(text.chars(), room);
     if whole {
         return all.concat();

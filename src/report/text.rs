@@ -10,17 +10,17 @@ use super::units::{age, bytes, count, percent, span};
 use crate::raw::SliceKind;
 
 /// How wide and how long a report may get.
-struct Limits {
-    width: usize,
-    tag_width: usize,
-    advice: usize,
-    groups: usize,
-    slabs: usize,
-    slices: usize,
+pub(super) struct Limits {
+    pub(super) width: usize,
+    pub(super) tag_width: usize,
+    pub(super) advice: usize,
+    pub(super) groups: usize,
+    pub(super) slabs: usize,
+    pub(super) slices: usize,
 }
 
 /// Fits a terminal of 80 columns and two dozen lines or so.
-const SHORT: Limits = Limits { width: 80, tag_width: 24, advice: 5, groups: 6, slabs: 5, slices: 3 };
+pub(super) const SHORT: Limits = Limits { width: 80, tag_width: 24, advice: 5, groups: 6, slabs: 5, slices: 3 };
 /// Leaves nothing out, and gives names more room.
 const FULL: Limits =
     Limits { width: 100, tag_width: 32, advice: usize::MAX, groups: usize::MAX, slabs: usize::MAX, slices: usize::MAX };
@@ -31,7 +31,7 @@ impl fmt::Display for PinReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limits = if f.alternate() { &FULL } else { &SHORT };
         let lines = &mut Lines::new(f, limits.width);
-        self.verdict(lines)?;
+        lines.prose(&self.verdict())?;
         self.facts(lines, limits)?;
         if self.is_empty() {
             return Ok(());
@@ -46,10 +46,11 @@ impl fmt::Display for PinReport {
 }
 
 impl PinReport {
-    fn verdict(&self, lines: &mut Lines<'_, '_>) -> fmt::Result {
+    /// What is kept alive by how little: one sentence.
+    pub(super) fn verdict(&self) -> String {
         let t = &self.totals;
         if self.is_empty() {
-            return lines.line("no slab is pinned: no live slice keeps memory of this pool");
+            return "no slab is pinned: no live slice keeps memory of this pool".to_owned();
         }
         let slabs = count(t.slabs, "slab");
         let pinned = bytes(t.pinned_bytes);
@@ -60,7 +61,7 @@ impl PinReport {
         };
         let waste = percent(t.waste_bytes, t.pinned_bytes);
         let uses = if t.slices == 1 { "uses" } else { "use" };
-        let text = match (t.slices, unlisted) {
+        match (t.slices, unlisted) {
             (0, Some(handles)) => format!("{slabs} pinned: {pinned} kept alive by {handles} (waste unknown)"),
             (n, Some(handles)) => format!(
                 "{slabs} pinned: {pinned} kept alive by {} that {uses} {}, and {handles} (waste at most {waste})",
@@ -72,8 +73,7 @@ impl PinReport {
                 count(n, "slice"),
                 bytes(t.live_bytes),
             ),
-        };
-        lines.prose(&text)
+        }
     }
 
     fn facts(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -116,6 +116,16 @@ impl PinReport {
         if self.advice.is_empty() && self.advice_together.is_none() {
             lines.line("nothing to compact: it would free no memory now")?;
         }
+        let mut lead = "not freed by compacting: ";
+        for (kept, reason) in self.not_freed() {
+            lines.prose(&format!("{lead}{} {reason}", bytes(kept)))?;
+            lead = "                         ";
+        }
+        Ok(())
+    }
+
+    /// Bytes that compacting does not free, and why.
+    pub(super) fn not_freed(&self) -> impl Iterator<Item = (usize, &'static str)> {
         let t = &self.totals;
         let (freed, rest) = match &self.advice_together {
             Some(together) => (together.freed_bytes, "in slabs well used"),
@@ -130,13 +140,7 @@ impl PinReport {
             (t.unlisted_bytes, "under handles that are not listed (untracked or in motion)"),
             (t.reclaimable_bytes.saturating_sub(freed), rest),
         ];
-        let mut first = true;
-        for (kept, reason) in reasons.into_iter().filter(|(kept, _)| *kept > 0) {
-            let lead = if first { "not freed by compacting: " } else { "                         " };
-            first = false;
-            lines.prose(&format!("{lead}{} {reason}", bytes(kept)))?;
-        }
-        Ok(())
+        reasons.into_iter().filter(|(kept, _)| *kept > 0)
     }
 
     fn blame(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -157,20 +161,7 @@ impl PinReport {
             tables.push(("by scope", &self.by_scope));
         }
 
-        // One layout for both, so that figures stand under each other.
-        let mut layout = Table::new(0, [Elastic, Right, Right, Right, Right, Right]);
-        for (title, groups) in &tables {
-            layout.measure(&blame_header(title));
-            groups.iter().take(limits.groups).for_each(|blame| layout.measure(&blame_row(blame, limits)));
-        }
-        layout.fit(limits.width);
-        for (title, groups) in tables {
-            layout.write(lines, &blame_header(title))?;
-            for blame in groups.iter().take(limits.groups) {
-                layout.write(lines, &blame_row(blame, limits))?;
-            }
-            and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
-        }
+        blame_tables(lines, &tables, limits)?;
         lines.prose("alone = slabs only it pins; shared = with others too; amortised sums to pinned")?;
         match self.alone(limits) {
             Some(sentence) => lines.prose(&sentence),
@@ -205,33 +196,57 @@ impl PinReport {
 
     fn slabs(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
         let shown = &self.slabs[..self.slabs.len().min(limits.slabs)];
-        let header = ["most waste", "size", "used", "waste", "slices", "age", ""].map(str::to_owned);
-        let mut slabs = Table::new(0, [Left, Right, Right, Right, Right, Left, Left]);
-        slabs.measure(&header);
-        let mut slices = Table::new(2, [Right, Left, Left, Elastic, Left, Left]);
-        for slab in shown {
-            slabs.measure(&slab_row(slab));
-            for slice in slab.slices.iter().take(limits.slices) {
-                slices.measure(&slice_row(slab, slice, limits));
-            }
-        }
-        slabs.fit(limits.width);
-        slices.fit(limits.width);
-
-        slabs.write(lines, &header)?;
-        for slab in shown {
-            slabs.write(lines, &slab_row(slab))?;
-            for slice in slab.slices.iter().take(limits.slices) {
-                slices.write(lines, &slice_row(slab, slice, limits))?;
-            }
-            and_more(lines, 4, slab.slices.len(), limits.slices, "slice", "slices")?;
-        }
+        slab_table(lines, shown, limits)?;
         and_more(lines, 0, self.slabs.len(), limits.slabs, "slab", "slabs")
     }
 }
 
+/// Tables of one layout, so that figures stand under each other.
+pub(super) fn blame_tables(lines: &mut Lines<'_, '_>, tables: &[(&str, &Vec<Blame>)], limits: &Limits) -> fmt::Result {
+    let mut layout = Table::new(0, [Elastic, Right, Right, Right, Right, Right]);
+    for (title, groups) in tables {
+        layout.measure(&blame_header(title));
+        groups.iter().take(limits.groups).for_each(|blame| layout.measure(&blame_row(blame, limits)));
+    }
+    layout.fit(limits.width);
+    for (title, groups) in tables {
+        layout.write(lines, &blame_header(title))?;
+        for blame in groups.iter().take(limits.groups) {
+            layout.write(lines, &blame_row(blame, limits))?;
+        }
+        and_more(lines, 2, groups.len(), limits.groups, "group", "groups")?;
+    }
+    Ok(())
+}
+
+/// Slabs, and under each the slices that it lists.
+pub(super) fn slab_table(lines: &mut Lines<'_, '_>, shown: &[PinnedSlab], limits: &Limits) -> fmt::Result {
+    let header = ["most waste", "size", "used", "waste", "slices", "age", ""].map(str::to_owned);
+    let mut slabs = Table::new(0, [Left, Right, Right, Right, Right, Left, Left]);
+    slabs.measure(&header);
+    let mut slices = Table::new(2, [Right, Left, Left, Elastic, Left, Left]);
+    for slab in shown {
+        slabs.measure(&slab_row(slab));
+        for slice in slab.slices.iter().take(limits.slices) {
+            slices.measure(&slice_row(slab, slice, limits));
+        }
+    }
+    slabs.fit(limits.width);
+    slices.fit(limits.width);
+
+    slabs.write(lines, &header)?;
+    for slab in shown {
+        slabs.write(lines, &slab_row(slab))?;
+        for slice in slab.slices.iter().take(limits.slices) {
+            slices.write(lines, &slice_row(slab, slice, limits))?;
+        }
+        and_more(lines, 4, slab.slices.len(), limits.slices, "slice", "slices")?;
+    }
+    Ok(())
+}
+
 /// `compacting 512 slices of req.head copies 10 KiB and frees 5.0 GiB`
-fn advice_line(advice: &Advice, limits: &Limits) -> String {
+pub(super) fn advice_line(advice: &Advice, limits: &Limits) -> String {
     let number = if advice.slices < advice.slices_in_group {
         format!("{} of {}", advice.slices, count(advice.slices_in_group, "slice"))
     } else {
@@ -268,12 +283,13 @@ fn blame_row(blame: &Blame, limits: &Limits) -> [String; 6] {
     ]
 }
 
-pub(super) fn holder_name(holder: &Holder, tag_width: usize) -> String {
+/// Who a group of slices is, its name within `room` columns.
+pub(super) fn holder_name(holder: &Holder, room: usize) -> String {
     match holder {
-        Holder::Tag(tag) => name(tag.name(), tag_width),
+        Holder::Tag(tag) => name(tag.name(), room),
         Holder::Site(at) => site(at),
-        Holder::Scope(of) => scope(*of, tag_width),
-        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), tag_width)),
+        Holder::Scope(of) => scope(*of, room),
+        Holder::ScopeKind(kind) => format!("all {}", name(kind.name(), room)),
         Holder::Thread(thread) => format!("thread {thread}"),
         Holder::Untagged => "(untagged)".to_owned(),
         Holder::Unscoped => "(no scope)".to_owned(),
@@ -284,7 +300,8 @@ pub(super) fn holder_name(holder: &Holder, tag_width: usize) -> String {
     }
 }
 
-fn slab_row(slab: &PinnedSlab) -> [String; 7] {
+/// What else is to be said of a slab: `attached, 3 untracked`.
+pub(super) fn remarks(slab: &PinnedSlab) -> String {
     let mut remarks = Vec::new();
     if slab.attached {
         remarks.push("attached".to_owned());
@@ -298,6 +315,10 @@ fn slab_row(slab: &PinnedSlab) -> [String; 7] {
     if slab.in_motion > 0 {
         remarks.push(format!("{} in motion", slab.in_motion));
     }
+    remarks.join(", ")
+}
+
+fn slab_row(slab: &PinnedSlab) -> [String; 7] {
     let unknown = slab.slices.is_empty();
     [
         format!("slab {} gen {}", slab.id, slab.generation),
@@ -306,7 +327,7 @@ fn slab_row(slab: &PinnedSlab) -> [String; 7] {
         if unknown { String::new() } else { percent(slab.waste_bytes, slab.size) },
         slab.slices.len().to_string(),
         age(slab.age),
-        remarks.join(", "),
+        remarks(slab),
     ]
 }
 

@@ -103,6 +103,6 @@ pub(super) fn age(age: Age) -> String {
 }
 
 /// `1 slab`, `2 slabs`.
-pub(super) fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

@@ -44,7 +44,7 @@ fn reap(pool: &SlabPool) {
     clean(&tail);
     tail.extend_from_slice(&[3; 10]);
     assert_eq!(tail[..], [3; 10]);
-    assert_eq!(buffer.freeze()[..], []);
+    assert_eq!(buffer.freeze()[..], [0_u8; 0]);
     tail.truncate(4);
     tail.resize(9, 4);
     assert_eq!(tail[..], [3, 3, 3, 3, 4, 4, 4, 4, 4], "not even its own that were cut off");
