@@ -1,5 +1,6 @@
 //! Two reports, and a series of them, of a pool under noisy traffic put what nobody lets go of first.
 #![allow(missing_docs)]
+#![cfg(not(miri))]
 
 use bufslab::report::{GroupDiff, Holder, Origin, Series, Trend, Verdict, diff};
 use bufslab::{PinReport, Site, SlabBytes, SlabPool};

@@ -62,8 +62,15 @@ impl PinReport {
 /// Made by [`diff`]. Print it (`{}` fits a terminal and shows what grew most, `{:#}` leaves nothing out), write it as
 /// JSON with [`to_json`](ReportDiff::to_json) or [`write_json`](ReportDiff::write_json), or read the fields.
 ///
+/// ```text
+#[doc = include_str!("diff_sample.txt")]
+/// ```
+///
+/// The figures of each row are changes, those of [`Blame`]: *alone* are slabs that only this group pins, *amortised* is its
+/// share of all. Groups that stayed as they were are only shown by `{:#}`.
+///
 /// In each table the group that grew most, by its share of all pinned bytes, comes first, and the one that shrank most
-/// last. Groups in which nothing changed are in it too.
+/// last. The fields hold every group, also those in which nothing changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReportDiff {

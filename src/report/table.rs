@@ -65,7 +65,15 @@ impl<const N: usize> Table<N> {
                 line.push_str("  ");
             }
             first = false;
-            let cell = if column == Column::Elastic { keep_end(cell, room) } else { keep_start(cell, room) };
+            let cell = match column {
+                // What is cut off at the front is not the indent.
+                Column::Elastic => {
+                    let text = cell.trim_start_matches(' ');
+                    let indent = (cell.len() - text.len()).min(room);
+                    format!("{}{}", &cell[..indent], keep_end(text, room - indent))
+                }
+                _ => keep_start(cell, room),
+            };
             let padding = " ".repeat(room.saturating_sub(width(&cell)));
             if column == Column::Right {
                 line.push_str(&padding);

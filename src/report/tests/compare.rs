@@ -113,6 +113,19 @@ by site                         slices  slabs     alone  amortised      a second
     assert!(nothing.ends_with("no group changed") && nothing.contains("taken at one moment: no rates"), "{nothing}");
 }
 
+/// If this fails because the text was changed on purpose, put the new text in `diff_sample.txt`.
+#[test]
+#[cfg(not(windows))]
+fn the_sample_in_the_documentation_is_what_is_printed() {
+    let mut before = held(0..4, "req.head");
+    before.extend(held(100..107, "body"));
+    let mut after = held(0..64, "req.head");
+    after.extend(held(103..105, "body"));
+    after.extend(held(200..202, "cache.key"));
+    let printed = at(0, before).diff(&at(30_000, after)).to_string();
+    assert!(include_str!("../diff_sample.txt").trim_end() == printed, "diff_sample.txt should read:\n{printed}\n");
+}
+
 #[test]
 fn the_most_grown_and_the_most_shrunk_are_shown() {
     let names: Vec<&'static str> = (0..20).map(|n| forever(format!("tag-{n:02}"))).collect();
