@@ -3,6 +3,7 @@
 //! Slabs are filled with a canary, in their living parts and their dead ones. Then everything that can be written is
 //! written, and searched for eight bytes of the canary in a row: as they are, in hex, base64, decimal and more.
 #![allow(missing_docs)]
+#![cfg(not(miri))]
 
 #[path = "canary/finder.rs"]
 mod finder;

@@ -3,6 +3,7 @@
 //! These tests need Go and graphviz, so they run only when asked for: `.ci/pprof` installs both and asks.
 #![cfg(feature = "pprof")]
 #![allow(missing_docs)]
+#![cfg(not(miri))]
 
 use bufslab::{Level, PinReport, SlabBytes, SlabPool};
 use std::fs::{self, File};

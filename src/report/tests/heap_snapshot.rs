@@ -294,7 +294,7 @@ fn what_a_node_retains_is_what_the_report_calls_exclusive() {
             compared[kind] += usize::from(blame.exclusive_bytes > 0);
         }
     };
-    for seed in 1..=800 {
+    for seed in 1..=if cfg!(miri) { 4 } else { 800 } {
         let mut views = random_views(&mut Random(seed * 0x9e37_79b9));
         let report = build(views.clone());
         compare(&report, &report.by_scope, 0, seed);
@@ -304,7 +304,10 @@ fn what_a_node_retains_is_what_the_report_calls_exclusive() {
         let report = build(views);
         compare(&report, &report.by_tag, 1, seed);
     }
-    assert!(compared.iter().all(|times| *times > 300), "{compared:?} comparisons of anything");
+    assert!(
+        compared.iter().all(|times| *times > if cfg!(miri) { 0 } else { 300 }),
+        "{compared:?} comparisons of anything"
+    );
 }
 
 #[test]

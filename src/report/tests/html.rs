@@ -265,3 +265,14 @@ fn the_first_error_is_passed_on() {
     let behind_a_pointer: &mut dyn io::Write = &mut io::sink();
     report.write_html(behind_a_pointer).unwrap();
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "hashes with code that is not Rust")]
+fn the_policy_names_the_style_and_the_script_that_are_there() {
+    use crate::report::html::{SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH};
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    for (text, hash) in [(STYLE.concat(), STYLE_HASH), (SCRIPT.concat(), SCRIPT_HASH)] {
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        assert_eq!(format!("sha256-{}", BASE64_STANDARD.encode(digest)), hash, "put the left one into html.rs");
+    }
+}
