@@ -122,12 +122,13 @@ mod store {
 
     fn named(stack: &[usize]) -> Vec<Frame> {
         let frames: Vec<Frame> = stack.iter().flat_map(|&address| frames_at(address)).collect();
-        // The calls down here are this crate's own way to the recorder: what is asked for begins at who called it.
-        let ours = |frame: &Frame| {
-            let name = frame.function.as_deref().unwrap_or("");
-            name.starts_with("bufslab::") || name.starts_with("<bufslab::") || name.starts_with("backtrace::")
+        // The calls down here are this crate's own way to the recorder, with those of the standard library between and above
+        // them: what is asked for begins at the first that is neither.
+        let on_the_way = |frame: &Frame| {
+            let name = frame.function.as_deref().unwrap_or("").trim_start_matches('<');
+            ["bufslab::", "backtrace::", "std::", "core::", "alloc::"].iter().any(|of| name.starts_with(of))
         };
-        let begin = frames.iter().position(|frame| !ours(frame)).unwrap_or(0);
+        let begin = frames.iter().position(|frame| !on_the_way(frame)).unwrap_or(0);
         frames[begin..].to_vec()
     }
 
