@@ -508,7 +508,9 @@ impl Header {
         let header = unsafe { this.as_ref() };
         let Some(slot) = Segment::pop_for_owner(header) else { return Header::enlist_slow(this, entry) };
         header.join_as_owner();
-        header.publish(slot, entry, 0);
+        let sited = header.depth().code() >= Level::SITES;
+        header.charge_new(slot, entry.parent, sited, 0);
+        header.publish_plain(slot, entry, sited, 0);
         Some(slot)
     }
 
@@ -595,7 +597,13 @@ impl Header {
         if let Some(parent) = parent.filter(|_| trace != 0 && depth.is_suspect()) {
             self.with_note(parent, |note| note.set_trace(trace));
         }
-        let (scope, parent) = if depth.code() >= Level::SITES { (thread::scope(), parent) } else { (0, None) };
+        self.charge_new(slot, parent, depth.code() >= Level::SITES, trace);
+    }
+
+    /// Charges the handle that is about to be published to the thread's scope, or else to its parent's.
+    #[inline]
+    fn charge_new(&self, slot: NonNull<Slot>, parent: Option<NonNull<Slot>>, sited: bool, trace: u32) {
+        let (scope, parent) = if sited { (thread::scope(), parent) } else { (0, None) };
         // SAFETY: slots and segments are type-stable.
         unsafe { Segment::of(slot).as_ref() }.note(self, unsafe { slot.as_ref() }, scope, parent, trace);
     }

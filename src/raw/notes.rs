@@ -109,6 +109,7 @@ impl Segment {
     /// Says what the handle that is about to be published in `slot` is charged to, and clears what the one before it left.
     ///
     /// Charged to `scope`, or to that of the handle it is made from, if there is none.
+    #[inline]
     pub(super) fn note(&self, header: &Header, slot: &Slot, scope: u32, parent: Option<NonNull<Slot>>, trace: u32) {
         let inherited = || {
             let parent = parent?;
@@ -124,6 +125,7 @@ impl Segment {
     }
 
     /// The slot's note, if its segment has any.
+    #[inline]
     pub(super) fn note_of(&self, slot: &Slot) -> Option<&Note> {
         // SAFETY: notes are type-stable, and `notes` publishes them initialised.
         let notes = unsafe { self.notes().as_ref() }?;
@@ -132,16 +134,25 @@ impl Segment {
     }
 
     /// The slot's note. `None` when the ledger's budget or the memory is used up.
+    #[inline]
     pub(super) fn note_or_new(&self, header: &Header, slot: &Slot) -> Option<&Note> {
         if self.notes().is_null() {
-            // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
-            let ledger = unsafe { &*header.fixed.ledger };
-            header.set_noted();
-            let fresh = ledger.notes()?;
-            if !self.set_notes(fresh) {
-                ledger.return_notes(fresh);
-            }
+            self.make_notes(header)?;
         }
         self.note_of(slot)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_notes(&self, header: &Header) -> Option<()> {
+        // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
+        let ledger = unsafe { &*header.fixed.ledger };
+        header.set_noted();
+        let fresh = ledger.notes()?;
+        if !self.set_notes(fresh) {
+            // Another thread was first.
+            ledger.return_notes(fresh);
+        }
+        Some(())
     }
 }
