@@ -47,3 +47,28 @@ fn its_output_is_what_it_prints() {
     let shown = block(README, "text");
     assert_eq!(without_times(shown), without_times(&printed), "README.md shows another output:\n{printed}");
 }
+
+#[test]
+fn pictures_are_the_same_in_the_repository_and_in_rustdoc() {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs");
+    let chapter = std::fs::read_to_string(folder.join("finding_a_pin.md")).unwrap();
+    let embedded = std::fs::read_to_string(folder.join("pictures/embedded.md")).unwrap();
+    let definitions = |text: &str| -> Vec<(String, String)> {
+        let definition = |line: &str| line.strip_prefix('[')?.split_once("]: ").map(|(a, b)| (a.into(), b.into()));
+        text.lines().filter_map(definition).collect()
+    };
+    let (files, data) = (definitions(&chapter), definitions(&embedded));
+    assert!(files.len() >= 4 && files.len() == data.len(), "renew them by .ci/pictures");
+    for ((name, file), (same, data)) in files.iter().zip(&data) {
+        assert_eq!(name, same);
+        assert!(chapter.contains(&format!("][{name}]")), "{name} is not shown");
+        let data = data.strip_prefix("data:image/png;base64,").expect("a picture");
+        let shown = BASE64_STANDARD.decode(data).unwrap();
+        assert_eq!(shown, std::fs::read(folder.join(file)).unwrap(), "{name}: renew it by .ci/pictures");
+    }
+    // A definition that stands in a paragraph is none: there has to be an empty line before the first.
+    let module = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
+    assert!(module.contains("///\n#[doc = include_str!(\"pictures/embedded.md\")]"));
+    assert!(README.contains("src/docs/pictures/retainers.png") && folder.join("pictures/retainers.png").exists());
+}

@@ -29,6 +29,7 @@ pub mod outputs {}
 pub mod heap_snapshot {}
 
 /// From a growing graph to the line that holds on, in each viewer.
+///
 #[doc = include_str!("pictures/embedded.md")]
 #[doc = include_str!("finding_a_pin.md")]
 pub mod finding_a_pin {}
