@@ -24,7 +24,7 @@ Without --scenario, --mode and --slab-size all seven runs are made, in about a m
 of them, the runs among the seven that match, or the one that was described if none does.
 The files: summary.json, memory.csv, memory.svg; of the leaking run, report.txt, report.json, pins.html for a
 browser, pins.heapsnapshot and pins-base.heapsnapshot (after a third of the run) for DevTools' Memory panel, and
-pins.pb.gz for `go tool pprof` (with --features pprof).
+pins.pb.gz for `go tool pprof`.
 ";
 
 /// What the command line said.
