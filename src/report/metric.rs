@@ -118,7 +118,7 @@ impl Metric {
     }
 
     /// The name without `_total` and without the unit, which OpenMetrics libraries append themselves.
-    #[cfg(any(feature = "prometheus-client", test))]
+    #[cfg(feature = "prometheus-client")]
     pub(crate) fn stem(&self) -> &'static str {
         let counted = self.name.strip_suffix("_total").unwrap_or(self.name);
         let bare = counted.strip_suffix(self.unit.as_str()).and_then(|name| name.strip_suffix('_'));
