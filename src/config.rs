@@ -26,7 +26,7 @@ pub enum Level {
     /// Every slice's place, site, tag, scope and age.
     #[default]
     Sites,
-    /// As `Sites`, and the stack of every n-th handle that a thread makes. Taking one costs some microseconds. Needs the
+    /// As `Sites`, and the stack of every n-th handle that a thread makes. Taking one costs many times what the handle does. Needs the
     /// feature `backtraces`; without it no stack is taken.
     Backtraces {
         /// Every how many handles; the first is one of them.

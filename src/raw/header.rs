@@ -213,6 +213,7 @@ impl Header {
     /// From now on whatever makes a handle leaves its stack. If the slab has changed hands meanwhile, its next life does so
     /// in vain.
     pub(super) fn set_suspect(&self) {
+        // Relaxed: it is a wish, ordered with nothing.
         self.fixed.depth.fetch_or(Depth::SUSPECT, Ordering::Relaxed);
     }
 
@@ -221,6 +222,7 @@ impl Header {
         if planted(Plant::NotedUnsaid) {
             return;
         }
+        // Relaxed: whoever takes the slot or has the handle got it by something that orders this, as it does the note.
         self.fixed.depth.fetch_or(Depth::NOTED, Ordering::Relaxed);
     }
 
@@ -248,6 +250,7 @@ impl Header {
     /// Bytes that the owner may still cut.
     #[inline(always)]
     pub(super) fn room(&self) -> usize {
+        // Relaxed: set by this thread, or by whoever closes the ledger, who waits for nobody that is cutting just now.
         self.fixed.limit.load(Ordering::Relaxed).saturating_sub(self.cursor())
     }
 

@@ -93,6 +93,7 @@ impl Ledger {
 
     /// Whether the ledger is closed; a hint.
     pub(crate) fn is_closed(&self) -> bool {
+        // Relaxed: who must know asks `is_closed_now`.
         self.closed.load(Ordering::Relaxed) != 0
     }
 

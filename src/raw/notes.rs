@@ -115,6 +115,7 @@ impl Segment {
             let parent = parent?;
             // SAFETY: segments and slots are type-stable.
             let (segment, parent) = unsafe { (Segment::of(parent).as_ref(), parent.as_ref()) };
+            // Relaxed: the caller holds the parent, by something that orders what was noted of it.
             Some(segment.note_of(parent)?.scope.load(Ordering::Relaxed))
         };
         let scope = if scope != 0 { scope } else { inherited().unwrap_or(0) };

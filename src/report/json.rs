@@ -293,7 +293,7 @@ pub(super) fn list<T, W: Write>(
     out: &mut W,
     key: &str,
     items: &[T],
-    item: fn(&T, &mut W) -> fmt::Result,
+    mut item: impl FnMut(&T, &mut W) -> fmt::Result,
 ) -> fmt::Result {
     write!(out, ",\n\"{key}\":[")?;
     let mut comma = "\n";

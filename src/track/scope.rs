@@ -177,6 +177,11 @@ const FIRST_SWEEP: usize = if cfg!(test) { 8 } else { 4096 };
 struct Entry {
     name: ScopeName,
     open: Weak<Open>,
+    /// Scopes with this number that are not dropped yet. Counted under the lock, so that who sees none left sees what was made
+    /// inside of them.
+    holders: u32,
+    /// How often it was opened.
+    opened: u64,
     round: u32,
     free: bool,
 }
@@ -201,6 +206,14 @@ impl Entry {
         // Places are counted from 1: the number 0 is none.
         self.round << INDEX.count_ones() | (index + 1)
     }
+
+    fn open(&mut self, index: u32) -> Scope {
+        let open = Arc::new(Open { number: self.number(index), name: self.name });
+        self.open = Arc::downgrade(&open);
+        self.holders += 1;
+        self.opened += 1;
+        Scope(open)
+    }
 }
 
 /// The scope with this name. `None` when the table is full: then, or when it has doubled, `sweep` should be called.
@@ -213,23 +226,28 @@ pub(crate) fn open(name: ScopeName) -> Option<Scope> {
         if let Some(open) = entry.open.upgrade() {
             return Some(Scope(open));
         }
-        let open = Arc::new(Open { number: entry.number(index), name });
-        entry.open = Arc::downgrade(&open);
-        return Some(Scope(open));
+        return Some(entry.open(index));
     }
     let index = match free.pop() {
         Some(index) => index,
         None if entries.len() < MAX_SCOPES => {
-            entries.push(Entry { name, open: Weak::new(), round: 0, free: true });
+            entries.push(Entry { name, open: Weak::new(), holders: 0, opened: 0, round: 0, free: true });
             entries.len() as u32 - 1
         }
         None => return None,
     };
     let entry = &mut entries[index as usize];
-    let open = Arc::new(Open { number: entry.number(index), name });
-    *entry = Entry { name, open: Arc::downgrade(&open), round: entry.round, free: false };
+    (entry.name, entry.free) = (name, false);
     indices.insert(name, index);
-    Some(Scope(open))
+    Some(entry.open(index))
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(index) = (self.number & INDEX).checked_sub(1) {
+            TABLE.write().entries[index as usize].holders -= 1;
+        }
+    }
 }
 
 /// Whether the table has doubled since it was last swept.
@@ -239,16 +257,25 @@ pub(crate) fn is_sweep_due() -> bool {
     table.entries.len() - table.free.len() >= table.sweep_at && rested()
 }
 
-/// Gives up the numbers that no [`Scope`] has and that are not in what `in_use` finds in two looks, one after the other: a
-/// handle that is cloned behind the first look and dropped before it is seen would have to do so twice.
+/// Gives up the numbers that no [`Scope`] has or had since before the looks, and that are not in what `in_use` finds in two
+/// looks, one after the other: a handle that is cloned behind the first look and dropped before it is seen would have to do so
+/// twice.
 pub(crate) fn sweep(in_use: impl Fn() -> HashSet<u32>) {
+    let left: Vec<(usize, u64)> = {
+        let table = TABLE.read();
+        let left = table.entries.iter().enumerate().filter(|(_, entry)| !entry.free && entry.holders == 0);
+        left.map(|(index, entry)| (index, entry.opened)).collect()
+    };
     let (first, second) = (in_use(), in_use());
     let mut table = TABLE.write();
     let Table { entries, indices, free, sweep_at, swept_tick } = &mut *table;
     let indices = indices.get_or_insert_default();
-    for (index, entry) in entries.iter_mut().enumerate().filter(|(_, entry)| !entry.free) {
+    for (index, opened) in left {
+        let entry = &mut entries[index];
         let number = entry.number(index as u32);
-        if entry.open.strong_count() == 0 && !first.contains(&number) && !second.contains(&number) {
+        // Another sweep may have given it up meanwhile, or somebody have opened it again.
+        let untouched = !entry.free && entry.holders == 0 && entry.opened == opened;
+        if untouched && !first.contains(&number) && !second.contains(&number) {
             indices.remove(&entry.name);
             entry.free = true;
             entry.round = (entry.round + 1) & (u32::MAX >> INDEX.count_ones());
@@ -302,6 +329,15 @@ mod tests {
         let next = open(name(4)).unwrap().number();
         assert_ne!(next, forgotten, "the place may be the same, the number is not");
         assert_eq!(open(name(2)).unwrap().number(), left_behind, "who comes back has the old number");
+
+        // Opened, used and left while the sweep looks, behind its back.
+        sweep(|| {
+            drop(open(name(2)));
+            HashSet::new()
+        });
+        assert_eq!(names()(left_behind), Some(name(2)), "it may have left something behind");
+        sweep(HashSet::new);
+        assert_eq!(names()(left_behind), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::tables::{Holders, frame_words, groupings};
 use super::{Limits, NAME};
 use crate::config::Level;
 use crate::raw::SliceKind;
-use crate::report::json::string;
+use crate::report::json::{list, string};
 use crate::report::model::{Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use crate::report::names;
 use crate::report::text::holder_name;
@@ -188,21 +188,4 @@ fn stacks<'a>(report: &'a PinReport, limits: &Limits, names: &mut Names<'a>, out
         }
         out.write_str("]]")
     })
-}
-
-/// `key` with an array of which each element has a line of its own.
-fn list<T, W: Write>(
-    out: &mut W,
-    key: &str,
-    items: &[T],
-    mut item: impl FnMut(&T, &mut W) -> fmt::Result,
-) -> fmt::Result {
-    write!(out, ",\n\"{key}\":[")?;
-    let mut comma = "\n";
-    for each in items {
-        out.write_str(comma)?;
-        comma = ",\n";
-        item(each, out)?;
-    }
-    out.write_str("]")
 }
