@@ -13,7 +13,6 @@
 //! may be dropped by the other: `local` may be negative, and `state.refs` below `BIAS`.
 
 use super::ledger::Ledger;
-use super::notes::Note;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Mark, Slot};
@@ -67,18 +66,24 @@ impl Depth {
     }
 
     #[inline]
-    fn code(self) -> u32 {
+    pub(super) fn code(self) -> u32 {
         self.0 & Depth::LEVEL
     }
 
     /// Whether handles have slots and nothing else, unless the thread is in a scope.
     #[inline(always)]
-    fn is_plain(self) -> bool {
+    pub(super) fn is_plain(self) -> bool {
         self.0.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS
     }
 
+    /// Whether a plain slab's slots have sites.
+    #[inline(always)]
+    pub(super) fn plain_has_sites(self) -> bool {
+        self.0 >= Level::SITES
+    }
+
     /// Whether handles have slots and perhaps notes, and no stacks.
-    fn has_slots_only(self) -> bool {
+    pub(super) fn has_slots_only(self) -> bool {
         Depth(self.0 & !Depth::NOTED).is_plain()
     }
 
@@ -106,7 +111,7 @@ pub(super) struct Fixed {
     /// 0 while the slab is attached.
     pub(super) retired_tick: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
-    unlisted: AtomicU32,
+    pub(super) unlisted: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
@@ -472,226 +477,6 @@ impl Header {
             if self.state.compare_exchange(state.0, pinned.0, acquire, Ordering::Relaxed).is_ok() {
                 return Some(pinned);
             }
-        }
-    }
-
-    // ---- Slots.
-
-    /// Makes a reference and its slot, from a handle that the caller holds or as the owner. `None` for the slot means that
-    /// the slab is untracked, or that the ledger may not grow: the reference counts all the same.
-    #[inline(always)]
-    pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: the caller holds a reference, or owns the slab.
-        let header = unsafe { this.as_ref() };
-        if thread::is(header.owner()) { Header::enlist_as_owner(this, entry) } else { Header::enlist_slow(this, entry) }
-    }
-
-    /// The same, for the owner.
-    #[inline(always)]
-    pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: the caller owns the slab.
-        let header = unsafe { this.as_ref() };
-        let depth = header.depth();
-        if depth.is_plain() && thread::scope() == 0 {
-            if let Some(slot) = Segment::pop_for_owner(header) {
-                header.join_as_owner();
-                header.publish_plain(slot, entry, depth.0 >= Level::SITES, 0);
-                return Some(slot);
-            }
-        } else if depth.has_slots_only() {
-            return Header::enlist_noted(this, entry);
-        }
-        Header::enlist_slow(this, entry)
-    }
-
-    /// The same in a scope, or on a slab that has notes.
-    #[inline(never)]
-    fn enlist_noted(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: the caller owns the slab.
-        let header = unsafe { this.as_ref() };
-        let Some(slot) = Segment::pop_for_owner(header) else { return Header::enlist_slow(this, entry) };
-        header.join_as_owner();
-        let sited = header.depth().code() >= Level::SITES;
-        header.charge_new(slot, entry.parent, sited, 0);
-        header.publish_plain(slot, entry, sited, 0);
-        Some(slot)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn enlist_slow(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: as in `enlist`.
-        let header = unsafe { this.as_ref() };
-        let me = thread::id();
-        let owns = header.owner() == me;
-        let slot = match header.depth().code() {
-            0 => None,
-            // Not tried yet for a slab with stacks.
-            _ if owns => Segment::pop_for_owner(header).or_else(|| Segment::pop_for_owner_slow(header, this, me)),
-            _ => Segment::pop_for_guest(header, this, me),
-        };
-        let publish = |tick| match slot {
-            Some(slot) => header.publish(slot, entry, tick),
-            None => header.count_unlisted(1),
-        };
-        if owns {
-            header.join_as_owner();
-            publish(0);
-        } else if planted(Plant::PublishBeforeRef) {
-            publish(clock::last());
-            header.join();
-        } else {
-            header.join();
-            publish(clock::last());
-        }
-        slot
-    }
-
-    /// Makes a reference without a slot, from one that the caller holds.
-    pub(super) fn enlist_untracked(this: NonNull<Header>) {
-        // SAFETY: the caller holds a reference.
-        let header = unsafe { this.as_ref() };
-        if thread::is(header.owner()) {
-            header.join_as_owner()
-        } else {
-            header.join()
-        }
-        header.count_unlisted(1);
-    }
-
-    /// Counts handles without a slot, up or down. A slab that is not tracked at all has no others, and is not counted.
-    pub(super) fn count_unlisted(&self, change: i32) {
-        if self.depth().code() != 0 {
-            // Relaxed: for reports.
-            self.fixed.unlisted.fetch_add(change as u32, Ordering::Relaxed);
-        }
-    }
-
-    /// Handles that no slot lists, of the `handles` there are.
-    pub(super) fn unlisted(&self, handles: u64) -> u64 {
-        match self.depth().code() {
-            0 => handles,
-            _ => u64::from(self.fixed.unlisted.load(Ordering::Relaxed)).min(handles),
-        }
-    }
-
-    /// Fills a slot in and shows it, for a handle that there is nothing to note of.
-    #[inline(always)]
-    fn publish_plain(&self, slot: NonNull<Slot>, entry: Entry, sited: bool, tick: u32) {
-        let site = if sited { Some(entry.site) } else { None };
-        // SAFETY: slots are type-stable, and this one was taken for the caller.
-        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
-    }
-
-    /// Fills a slot in and shows it.
-    #[inline]
-    pub(super) fn publish(&self, slot: NonNull<Slot>, entry: Entry, tick: u32) {
-        let depth = self.depth();
-        if !depth.is_plain() || thread::scope() != 0 {
-            self.note(slot, entry.parent, depth);
-        }
-        self.publish_plain(slot, entry, depth.code() >= Level::SITES, tick);
-    }
-
-    /// Notes what the handle that is about to be published is charged to, and its stack.
-    #[inline(never)]
-    fn note(&self, slot: NonNull<Slot>, parent: Option<NonNull<Slot>>, depth: Depth) {
-        let trace = self.stack(depth);
-        if let Some(parent) = parent.filter(|_| trace != 0 && depth.is_suspect()) {
-            self.with_note(parent, |note| note.set_trace(trace));
-        }
-        self.charge_new(slot, parent, depth.code() >= Level::SITES, trace);
-    }
-
-    /// Charges the handle that is about to be published to the thread's scope, or else to its parent's.
-    #[inline]
-    fn charge_new(&self, slot: NonNull<Slot>, parent: Option<NonNull<Slot>>, sited: bool, trace: u32) {
-        let (scope, parent) = if sited { (thread::scope(), parent) } else { (0, None) };
-        // SAFETY: slots and segments are type-stable.
-        unsafe { Segment::of(slot).as_ref() }.note(self, unsafe { slot.as_ref() }, scope, parent, trace);
-    }
-
-    /// The number of this thread's stack, if it is to be noted: always on a suspect slab, sometimes at a level with stacks.
-    fn stack(&self, depth: Depth) -> u32 {
-        let due = match depth.code() {
-            0 => false,
-            _ if depth.is_suspect() => true,
-            1..=Level::SITES => false,
-            more => thread::is_nth(more - Level::SITES),
-        };
-        // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
-        if due { (unsafe { &*self.fixed.ledger }.tracer)() } else { 0 }
-    }
-
-    /// Changes the note of a handle that the caller holds.
-    fn with_note(&self, slot: NonNull<Slot>, change: impl FnOnce(&Note)) {
-        if self.depth().code() < Level::SITES {
-            return;
-        }
-        // SAFETY: slots and segments are type-stable.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        if let Some(note) = segment.note_or_new(self, slot) {
-            change(note);
-        }
-    }
-
-    /// Charges the handle with this slot to a scope; 0 is none.
-    pub(super) fn charge(&self, slot: NonNull<Slot>, scope: u32) {
-        self.with_note(slot, |note| note.charge(scope));
-    }
-
-    /// Leaves a hint with the handle that has this slot, and a stack where one is wanted.
-    pub(super) fn touch(&self, slot: NonNull<Slot>, hint: u32) {
-        let trace = self.stack(self.depth());
-        self.with_note(slot, |note| {
-            note.touch(hint);
-            if trace != 0 {
-                note.set_trace(trace);
-            }
-        });
-    }
-
-    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
-    #[inline(always)]
-    pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
-        let segment = Segment::of(slot);
-        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
-        let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
-        // SAFETY: slots, segments and headers are type-stable.
-        let (slot_ref, segment, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
-        let owner = header.owner();
-        if thread::is(owner) {
-            segment.clear(slot_ref, owner);
-            header.leave_as_owner();
-            return None;
-        }
-        Header::delist_as_guest(slot, this)
-    }
-
-    #[inline(never)]
-    fn delist_as_guest(slot: NonNull<Slot>, this: NonNull<Header>) -> Option<Idle> {
-        let me = thread::id();
-        // SAFETY: slots and segments are type-stable.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        if planted(Plant::RefBeforeSlot) {
-            let idle = Header::leave(this);
-            segment.clear(slot, me);
-            return idle;
-        }
-        segment.clear(slot, me);
-        Header::leave(this)
-    }
-
-    /// Drops a reference that has no slot.
-    pub(super) fn drop_untracked(this: NonNull<Header>) -> Option<Idle> {
-        // SAFETY: the caller holds a reference.
-        let header = unsafe { this.as_ref() };
-        header.count_unlisted(-1);
-        if thread::is(header.owner()) {
-            header.leave_as_owner();
-            None
-        } else {
-            Header::leave(this)
         }
     }
 }

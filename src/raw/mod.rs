@@ -19,6 +19,7 @@
 
 mod acquire;
 mod exit;
+mod handles;
 mod header;
 mod ledger;
 mod notes;
