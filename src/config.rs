@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// How much a pool knows of its slices. Switchable at run time for slabs taken from then on.
 ///
@@ -146,6 +147,7 @@ pub(crate) struct Config {
     pub(crate) slab_size: usize,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) idle_bytes: usize,
+    pub(crate) idle_decay: Duration,
     pub(crate) ledger_bytes: Option<usize>,
     pub(crate) zero_on_recycle: bool,
     pub(crate) level: Level,
@@ -160,6 +162,7 @@ impl Default for Config {
             slab_size: DEFAULT_SLAB_SIZE,
             max_bytes: None,
             idle_bytes: 16 << 20,
+            idle_decay: Duration::from_secs(1),
             ledger_bytes: None,
             zero_on_recycle: false,
             level: Level::default(),

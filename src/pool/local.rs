@@ -1,12 +1,10 @@
 //! What a thread keeps of each pool it allocates from: its current slab, the one before, and a magazine of idle ones.
 
 use super::core::{Core, recycle};
+use super::magazine::MagazineId;
 use crate::error::AllocError;
-use crate::raw::{Attached, Idle, Label, Unique};
+use crate::raw::{Attached, Label, Unique};
 use core::cell::RefCell;
-
-/// Idle slabs that a thread keeps to itself.
-const MAGAZINE: usize = 4;
 
 /// One thread's part of one pool.
 struct Local {
@@ -14,7 +12,8 @@ struct Local {
     current: Option<Attached>,
     /// Still this thread's, so that its slices cost nothing to clone and drop, and may drain to be used again in place.
     previous: Option<Attached>,
-    magazine: Vec<Idle>,
+    /// The thread's first idle slab gets it one.
+    magazine: Option<MagazineId>,
 }
 
 /// A thread's parts of all pools. The one used last comes first.
@@ -34,7 +33,7 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                 Some(at) => at,
                 None => {
                     locals.try_reserve(1).ok()?;
-                    locals.push(Local { pool, current: None, previous: None, magazine: Vec::new() });
+                    locals.push(Local { pool, current: None, previous: None, magazine: None });
                     locals.len() - 1
                 }
             };
@@ -52,19 +51,17 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
-        local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+        let raw = local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits));
+        raw.ok_or(local.magazine)
     });
-    match reused {
+    let magazine = match reused {
         None => return Ok(None),
-        Some(Some(raw)) => return Ok(Some(raw)),
-        Some(None) => purge(),
-    }
-    // Not while this thread's part is borrowed: the memory's source is the user's code.
-    let kept = with_local(core.id, |local| local.take_kept(core)).flatten();
-    let idle = match kept {
-        Some(idle) => idle,
-        None => core.take_slab().map_err(|error| error.of_request(n))?,
+        Some(Ok(raw)) => return Ok(Some(raw)),
+        Some(Err(magazine)) => magazine,
     };
+    // From here on this thread's part is not borrowed: the memory's source is the user's code.
+    purge();
+    let idle = core.take_slab(magazine).map_err(|error| error.of_request(n))?;
     let attached = match idle.attach(core.level()) {
         Ok(attached) => attached,
         Err(idle) => {
@@ -104,34 +101,18 @@ impl Local {
         slab.make_current(core.id);
         Some(slab)
     }
-
-    /// An idle slab of the right size from the magazine. Wrong ones are given up.
-    fn take_kept(&mut self, core: &Core) -> Option<Idle> {
-        while let Some(idle) = self.magazine.pop() {
-            core.reuse_from_magazine(idle.size());
-            if idle.size() == core.slab_size() {
-                return Some(idle);
-            }
-        }
-        None
-    }
 }
 
-/// Keeps an idle slab in this thread's magazine, if it has one with room.
-pub(super) fn keep(core: &Core, idle: Idle) -> Result<(), Idle> {
-    if !core.has_magazines() {
-        return Err(idle);
-    }
-    let mut idle = Some(idle);
-    let _ = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
-        let local = locals.iter_mut().find(|local| local.pool == core.id)?;
-        if local.magazine.len() < MAGAZINE && local.magazine.try_reserve(1).is_ok() {
-            local.magazine.extend(idle.take());
-        }
-        Some(())
-    });
-    idle.map_or(Ok(()), Err)
+/// This thread's magazine, which it gets by this. Only a thread that allocates from the pool has one.
+pub(super) fn magazine(core: &Core) -> Option<MagazineId> {
+    LOCALS
+        .try_with(|locals| {
+            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let local = locals.iter_mut().find(|local| local.pool == core.id)?;
+            local.magazine = local.magazine.or_else(|| core.depot().join());
+            local.magazine
+        })
+        .ok()?
 }
 
 /// Gives up this thread's part of a pool that is gone.
@@ -161,17 +142,15 @@ fn purge() {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to the depot.
+        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to everybody.
         for attached in self.current.take().into_iter().chain(self.previous.take()) {
             if let Some(idle) = attached.detach() {
                 recycle(idle);
             }
         }
-        let core = super::registry::find(self.pool);
-        for idle in self.magazine.drain(..) {
-            match &core {
-                Some(core) => core.take_from_magazine(idle),
-                None => drop(idle),
+        if let Some(magazine) = self.magazine.take() {
+            if let Some(core) = super::registry::find(self.pool) {
+                core.depot().leave(magazine);
             }
         }
     }
