@@ -211,3 +211,153 @@ fn ticks(interval: Duration) -> u32 {
     let ticks = interval.as_millis().div_ceil(u128::from(clock::TICK_MS)).min(u128::from(u32::MAX / 4));
     if interval.is_zero() { 0 } else { (ticks as u32).max(1) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::{HeapSource, Ledger};
+    use std::sync::Arc;
+
+    const SIZE: usize = 1000;
+    const INTERVAL: u32 = 100;
+
+    struct Twin {
+        ledger: Arc<Ledger>,
+        depot: Depot,
+    }
+
+    /// A depot with so many slabs for everybody, made at the tick `now`.
+    fn with(slabs: usize, now: u32) -> Twin {
+        let ledger = Ledger::new(1, Box::new(HeapSource), None, None, || 0);
+        let twin = Twin { ledger, depot: Depot::at(now, INTERVAL) };
+        (0..slabs).for_each(|_| twin.put(None));
+        twin
+    }
+
+    impl Twin {
+        fn put(&self, magazine: Option<MagazineId>) {
+            let idle = self.ledger.slab(SIZE).unwrap();
+            assert!(self.depot.charge(SIZE, usize::MAX));
+            self.depot.put(magazine, idle);
+        }
+
+        /// Slabs that exist, which are all idle.
+        fn slabs(&self) -> usize {
+            assert_eq!(self.ledger.memory_bytes(), self.depot.bytes());
+            self.depot.bytes() / SIZE
+        }
+
+        /// Slabs given back at a tick, all at once.
+        fn decay(&self, now: u32) -> usize {
+            let (given, is_all) = self.depot.decay(now, |_| true);
+            assert!(is_all && given.bytes == given.slabs * SIZE);
+            given.slabs
+        }
+    }
+
+    #[test]
+    fn what_nobody_took_all_through_an_interval_goes() {
+        let twin = with(10, 7);
+        assert_eq!(twin.decay(7 + INTERVAL - 1), 0);
+        assert_eq!(twin.decay(7 + INTERVAL), 0, "they came in the first interval");
+        // Three are in use at a time, once.
+        let used: Vec<Idle> = (0..3).map(|_| twin.depot.take(None).unwrap()).collect();
+        for idle in used {
+            assert!(twin.depot.charge(SIZE, usize::MAX));
+            twin.depot.put(None, idle);
+        }
+        assert_eq!(twin.decay(7 + 2 * INTERVAL - 1), 0, "not yet");
+        assert_eq!(twin.decay(7 + 2 * INTERVAL), 7);
+        assert_eq!(twin.decay(7 + 2 * INTERVAL), 0, "not twice");
+        assert_eq!((twin.slabs(), twin.decay(7 + 3 * INTERVAL), twin.slabs()), (3, 3, 0));
+    }
+
+    #[test]
+    fn a_steady_load_keeps_what_it_uses() {
+        let twin = with(20, 0);
+        for tick in 1..20 * INTERVAL {
+            // Between one and five slabs are out, in turn.
+            let out: Vec<Idle> = (0..1 + tick % 5).map(|_| twin.depot.take(None).unwrap()).collect();
+            for idle in out {
+                assert!(twin.depot.charge(SIZE, usize::MAX));
+                twin.depot.put(None, idle);
+            }
+            let given = twin.decay(tick);
+            assert_eq!(given, if tick == 2 * INTERVAL { 15 } else { 0 }, "at tick {tick}");
+        }
+        assert_eq!(twin.slabs(), 5);
+    }
+
+    #[test]
+    fn magazines_are_emptied_like_the_rest() {
+        let twin = with(5, 0);
+        let (busy, asleep) = (twin.depot.join().unwrap(), twin.depot.join().unwrap());
+        for _ in 0..MAGAZINE {
+            twin.put(Some(busy));
+            twin.put(Some(asleep));
+        }
+        assert_eq!(twin.decay(INTERVAL), 0);
+        let idle = twin.depot.take(Some(busy)).unwrap();
+        assert!(twin.depot.charge(SIZE, usize::MAX));
+        twin.depot.put(Some(busy), idle);
+        assert_eq!(twin.decay(2 * INTERVAL), 5 + MAGAZINE + MAGAZINE - 1);
+        assert!(twin.depot.take(Some(asleep)).is_none(), "the one that is left is in the other's magazine");
+        assert!(twin.depot.take_anywhere().is_some(), "within reach");
+        assert_eq!(twin.slabs(), 0);
+    }
+
+    #[test]
+    fn in_passing_only_some_go_and_the_rest_with_the_next() {
+        let twin = with(10, 0);
+        assert_eq!(twin.decay(INTERVAL), 0);
+        let in_passing = |now| twin.depot.decay(now, |given| given.bytes < 4 * SIZE);
+        let now = 2 * INTERVAL;
+        assert_eq!(in_passing(now).0.slabs, 4);
+        assert!(twin.depot.is_due(now), "some are left over");
+        // One of those left over is needed after all, and a new one comes.
+        drop(twin.depot.take(None));
+        twin.put(None);
+        assert_eq!(in_passing(now).0.slabs, 4);
+        assert_eq!(in_passing(now + 1), (Given { slabs: 1, bytes: SIZE }, true), "the new one stays");
+        assert!(!twin.depot.is_due(now + INTERVAL) && twin.depot.is_due(now + 1 + INTERVAL));
+        assert_eq!(twin.slabs(), 1);
+    }
+
+    #[test]
+    fn ticks_go_round_lag_and_skip() {
+        let start = u32::MAX - INTERVAL / 2;
+        let twin = with(1, start);
+        for now in [start, start.wrapping_add(INTERVAL - 1), start.wrapping_sub(3), start.wrapping_sub(LAG - 1)] {
+            assert!(!twin.depot.is_due(now), "{now}");
+        }
+        for later in [INTERVAL, INTERVAL + 1, 1 << 20, 1 << 31, u32::MAX - 2 * LAG] {
+            assert!(twin.depot.is_due(start.wrapping_add(later)), "{later} ticks later");
+        }
+        assert_eq!(twin.decay(start.wrapping_add(1 << 31)), 0);
+        assert_eq!(twin.decay(start.wrapping_add((1 << 31) + INTERVAL)), 1);
+        let off = Depot::at(5, ticks(Duration::ZERO));
+        assert!([0, 5, 6, 1 << 31].iter().all(|&now| !off.is_due(now)));
+        let whole = [(1, 1), (10, 1), (11, 2), (1000, 100)];
+        assert!(whole.iter().all(|&(millis, tick)| ticks(Duration::from_millis(millis)) == tick));
+        assert!(!Depot::at(9, ticks(Duration::MAX)).is_due(1 << 29));
+    }
+
+    #[test]
+    fn trimming_leaves_the_hottest_and_reaches_into_magazines() {
+        let twin = with(0, 0);
+        let id = twin.depot.join();
+        (0..MAGAZINE + 3).for_each(|_| twin.put(id));
+        assert_eq!(twin.depot.trim_to(100 * SIZE), Given::default());
+        assert_eq!(twin.depot.trim_to(2 * SIZE + 1), Given { slabs: 5, bytes: 5 * SIZE });
+        assert_eq!(twin.slabs(), 2);
+        assert_eq!(twin.depot.trim_to(0).slabs, 2);
+        (0..MAGAZINE + 3).for_each(|_| twin.put(id));
+        twin.depot.leave(id.unwrap());
+        let mut left = 0;
+        while twin.depot.take(None).is_some() {
+            left += 1;
+        }
+        assert_eq!(left, MAGAZINE + 3, "a thread that leaves leaves its slabs to everybody");
+        assert_eq!(twin.slabs(), 0);
+    }
+}

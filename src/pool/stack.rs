@@ -103,7 +103,7 @@ mod tests {
     fn what_stayed_all_through_an_interval_goes_and_the_coldest_first() {
         let mut stack = of(0..10);
         stack.mark();
-        assert_eq!(surplus(&mut stack), [], "they came in the interval that ended");
+        assert_eq!(surplus(&mut stack), [0_u32; 0], "they came in the interval that ended");
         let top: Vec<u32> = (0..3).filter_map(|_| stack.pop()).collect();
         assert_eq!(top, [9, 8, 7]);
         top.into_iter().for_each(|slab| stack.push(slab).unwrap());
@@ -125,7 +125,7 @@ mod tests {
         (20..28).for_each(|slab| stack.push(slab).unwrap());
         assert_eq!(surplus(&mut stack), [0, 1]);
         stack.mark();
-        assert_eq!(surplus(&mut stack), [], "the stack fell to nothing but those two");
+        assert_eq!(surplus(&mut stack), [0_u32; 0], "the stack fell to nothing but those two");
     }
 
     #[test]
