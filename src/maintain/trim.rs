@@ -22,8 +22,8 @@ impl SlabPool {
         self.trim_to(0)
     }
 
-    /// As [`trim`](SlabPool::trim), but leaves up to `bytes` of idle memory, the slabs that were used last. What other threads
-    /// return while it runs may come on top.
+    /// As [`trim`](SlabPool::trim), but leaves up to `bytes` of idle memory: what threads have at hand goes last, and of each
+    /// store the slabs that came back last. What comes back while it runs may be left on top.
     pub fn trim_to(&self, bytes: usize) -> Trimmed {
         self.core().depot().trim_to(bytes).into()
     }

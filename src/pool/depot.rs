@@ -183,13 +183,18 @@ impl Depot {
         }
         for stack in stacks() {
             loop {
+                let mut locked = stack.lock();
+                if locked.surplus() == 0 {
+                    break;
+                }
                 if !go_on(given) {
                     self.owing.store(1, Ordering::Relaxed);
                     self.due.store(now, Ordering::Relaxed);
                     return (given, false);
                 }
-                let Some(idle) = stack.lock().pop_surplus() else { break };
-                given.add(self.discharge(idle));
+                let idle = locked.pop_surplus();
+                drop(locked);
+                idle.into_iter().for_each(|idle| given.add(self.discharge(idle)));
             }
         }
         self.owing.store(0, Ordering::Relaxed);

@@ -79,6 +79,11 @@ impl<T> Stack<T> {
         self.unused = self.slabs.len();
     }
 
+    /// How many slabs `pop_surplus` has still to give.
+    pub(super) fn surplus(&self) -> usize {
+        self.surplus
+    }
+
     /// The coldest slab, if nobody needed it in the interval before the last mark, nor since.
     pub(super) fn pop_surplus(&mut self) -> Option<T> {
         if self.surplus == 0 { None } else { self.pop_cold() }
