@@ -14,8 +14,8 @@ impl SlabPool {
     /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
     /// for costs a look at the clock, and gives nothing back any sooner.
     ///
-    /// Copies at most `max_bytes` bytes of payload (today it copies none), and begins nothing new once `max_time` is over. What is left over then
-    /// is for the next call.
+    /// Copies at most `max_bytes` bytes of payload (giving idle slabs back copies none), and begins nothing new once `max_time`
+    /// is over. What is left over then is for the next call.
     ///
     /// ```
     /// use std::time::Duration;
