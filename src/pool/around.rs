@@ -40,7 +40,7 @@ impl Core {
         if self.config.reuse != Reuse::AroundThePin || !(last_resort || self.around.is_due(size)) {
             return None;
         }
-        let hole = (size / 64).clamp(64, 4096);
+        let hole = (size / 64).clamp(1, 4096);
         let free = if last_resort { n } else { size / 4 };
         let hole = if last_resort { hole.min(n) } else { hole };
         let want = Around { size, longest: n, hole, free };
@@ -48,7 +48,7 @@ impl Core {
         let mut found = self.ledger().attach_around(want, search, &mut emptied);
         emptied.into_iter().for_each(recycle);
         if !last_resort {
-            self.around.found(found.is_some());
+            self.around.found(found.is_some() || !search.was_cut_short());
         }
         if let Some(attached) = &mut found {
             self.count_around();

@@ -89,9 +89,15 @@ impl Holes {
 pub(crate) struct Search {
     looked: Holes,
     best: Holes,
+    glances: usize,
 }
 
 impl Search {
+    /// Whether the last search had to leave slabs out.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        self.glances >= GLANCES
+    }
+
     /// Lists the holes of a slab in `looked` and returns their sum, if they are what is wanted.
     fn look(&mut self, look: &Look, want: Around) -> Option<usize> {
         let list = &mut self.looked.0;
@@ -128,7 +134,9 @@ impl Ledger {
         }
         let mut best: Option<(Look, usize)> = None;
         let mut looks = 0;
-        for header in self.glance(GLANCES) {
+        search.glances = 0;
+        for header in self.glance() {
+            search.glances += 1;
             // SAFETY: headers are type-stable.
             if !unsafe { header.as_ref() }.is_worth_a_look(want.size) {
                 continue;
@@ -159,10 +167,10 @@ impl Ledger {
     }
 
     /// The next few headers of all there are, in turns.
-    fn glance(&self, most: usize) -> impl Iterator<Item = NonNull<Header>> {
+    fn glance(&self) -> impl Iterator<Item = NonNull<Header>> {
         let mut found = [None; GLANCES];
         let headers = self.headers.lock();
-        let count = headers.len().min(most).min(GLANCES);
+        let count = headers.len().min(GLANCES);
         if count > 0 {
             // Relaxed: where a search starts is of no consequence.
             let start = self.rotor.fetch_add(count, Ordering::Relaxed) % headers.len();

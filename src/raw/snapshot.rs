@@ -92,7 +92,9 @@ impl Header {
             };
             let refs = self.true_refs(state, attached) as i32;
             let size = self.size();
-            if self.generation() == generation && self.state() == state && refs >= 0 {
+            // What is detached is counted in that one word; an owner's tally belongs to a word that is still there after it.
+            let together = !attached || self.state() == state;
+            if self.generation() == generation && together && refs >= 0 {
                 return Some((size, refs as u64, attached)).filter(|_| size > 0);
             }
         }
