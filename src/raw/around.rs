@@ -141,13 +141,7 @@ impl Ledger {
             if !unsafe { header.as_ref() }.is_worth_a_look(want.size) {
                 continue;
             }
-            let look = match Look::take(header) {
-                Ok(look) => look,
-                Err(idle) => {
-                    emptied.extend(idle);
-                    continue;
-                }
-            };
+            let Some(look) = Look::take(header) else { continue };
             looks += 1;
             let sum = search.look(&look, want).unwrap_or(0);
             let most = best.as_ref().map_or(0, |(_, most)| *most);

@@ -218,10 +218,7 @@ impl Ledger {
 /// Model only: the live extents of a detached slab, or `None` if there is no such slab or it did not keep still.
 #[cfg(bufslab_loom)]
 pub(crate) fn exact(header: NonNull<Header>) -> (Option<Vec<super::slot::Extent>>, Option<super::slab::Idle>) {
-    let look = match super::look::Look::take(header) {
-        Ok(look) => look,
-        Err(emptied) => return (None, emptied),
-    };
+    let Some(look) = super::look::Look::take(header) else { return (None, None) };
     let mut live = Vec::new();
     let exact = look.live(&mut live);
     (exact.then_some(live), look.leave())
