@@ -41,7 +41,7 @@ impl Core {
             return None;
         }
         let hole = (size / 64).clamp(1, 4096);
-        let free = if last_resort { n } else { size / 4 };
+        let free = if last_resort { n } else { size / 2 };
         let hole = if last_resort { hole.min(n) } else { hole };
         let want = Around { size, longest: n, hole, free };
         let mut emptied = Vec::new();
