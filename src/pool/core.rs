@@ -20,6 +20,7 @@ pub(crate) struct Core {
     slab_size: AtomicUsize,
     level: AtomicU32,
     counts: Counts,
+    pub(super) around: super::around::Tries,
 }
 
 /// Events, counted where a slab changes hands and never for a slice.
@@ -28,6 +29,7 @@ struct Counts {
     taken: AtomicU64,
     reused: AtomicU64,
     recycled: AtomicU64,
+    around: AtomicU64,
 }
 
 impl Core {
@@ -41,6 +43,7 @@ impl Core {
             slab_size: AtomicUsize::new(config.slab_size),
             level: AtomicU32::new(config.level.code()),
             counts: Counts::default(),
+            around: super::around::Tries::default(),
             config,
         });
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&core) as _;
@@ -71,7 +74,7 @@ impl Core {
         self.level.store(level.code(), Ordering::Relaxed);
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
@@ -117,20 +120,20 @@ impl Core {
         self.depot.sweep(|_| true);
     }
 
-    /// An empty slab of the current size: an idle one, of this thread's magazine if it has any, or fresh memory.
-    pub(super) fn take_slab(&self, magazine: Option<MagazineId>) -> Result<Idle, AllocError> {
+    /// An idle slab of the current size, out of this thread's magazine if it has any.
+    pub(super) fn idle_slab(&self, magazine: Option<MagazineId>) -> Option<Idle> {
         let size = self.slab_size();
-        while let Some(idle) = self.depot.take(magazine) {
+        loop {
+            let idle = self.depot.take(magazine)?;
             if idle.size() == size {
                 self.counts.reused.fetch_add(1, Ordering::Relaxed);
-                return Ok(idle);
+                return Some(idle);
             }
         }
-        self.fresh_slab(size)
     }
 
     /// Fresh memory. If there is none: an idle slab of this size, whosever it is, or the memory of some others.
-    fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
+    pub(super) fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
         let mut fresh = self.ledger.slab(size);
         // Another thread may return a slab between two of these; each turn takes at least one.
         while fresh.as_ref().is_err_and(|error| !error.is_too_large()) {
@@ -148,6 +151,10 @@ impl Core {
         let fresh = fresh?;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         Ok(fresh)
+    }
+
+    pub(super) fn count_around(&self) {
+        self.counts.around.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes an emptied slab: into this thread's magazine, the depot, or back to the source.
@@ -192,6 +199,7 @@ impl Core {
             slabs_taken: self.counts.taken.load(Ordering::Relaxed),
             slabs_reused: self.counts.reused.load(Ordering::Relaxed),
             slabs_reused_in_place: pinned.resets,
+            slabs_reused_around: self.counts.around.load(Ordering::Relaxed),
             slabs_recycled: self.counts.recycled.load(Ordering::Relaxed),
         }
     }
