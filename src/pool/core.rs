@@ -158,21 +158,25 @@ impl Core {
     }
 
     /// Takes an emptied slab: into this thread's magazine, the depot, or back to the source.
-    fn take_back(&self, mut idle: Idle) {
+    fn take_back(&self, idle: Idle) {
         self.counts.recycled.fetch_add(1, Ordering::Relaxed);
-        let size = idle.size();
-        let is_kept = size == self.slab_size() && !self.ledger.is_closed();
-        if is_kept && self.depot.charge(size, self.config.idle_bytes) {
-            if self.config.zero_on_recycle {
-                idle.zero();
-            }
-            self.depot.put(local::magazine(self), idle);
-            // If it was put down after `close` had looked there, the lock that both took orders this after the closing.
-            if self.ledger.is_closed() {
-                self.depot.sweep(|_| true);
-            }
-        }
+        self.keep_or_free(idle);
         self.decay_in_passing();
+    }
+
+    fn keep_or_free(&self, mut idle: Idle) {
+        let size = idle.size();
+        if size != self.slab_size() || self.ledger.is_closed() || !self.depot.charge(size, self.config.idle_bytes) {
+            return;
+        }
+        if self.config.zero_on_recycle {
+            idle.zero();
+        }
+        self.depot.put(local::magazine(self), idle);
+        // If it was put down after `close` had looked there, the lock that both took orders this after the closing.
+        if self.ledger.is_closed() {
+            self.depot.sweep(|_| true);
+        }
     }
 
     /// Gives back some of what nobody needs any more, if it is time to. By the clock as it was read last: whoever changes
