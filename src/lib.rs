@@ -125,10 +125,10 @@ mod sync;
 mod track;
 mod watch;
 
-pub use buf::{SlabBytes, SlabBytesMut};
+pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::{Level, Reuse};
-pub use error::{AllocError, BuildError};
+pub use error::{AllocError, BuildError, TagShare};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
@@ -137,7 +137,9 @@ pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]
 pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
-pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
+pub use pool::{
+    InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,
+};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};

@@ -8,6 +8,10 @@ pub mod differences {}
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}
 
+/// A pool at its limit: who waits, who is told, who is refused, and what stays out of reach.
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}

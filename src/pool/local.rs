@@ -54,6 +54,7 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 /// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, in the
 /// current one's next hole, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
+    give_up_recalled(core);
     let reused = with_local(core.id, |local| {
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
@@ -64,7 +65,10 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     });
     match reused {
         None => return Ok(None),
-        Some(Some(raw)) => return Ok(Some(raw)),
+        Some(Some(raw)) => {
+            leave_if_wanted(core);
+            return Ok(Some(raw));
+        }
         Some(None) => purge(),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
@@ -88,7 +92,28 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     if let Some(idle) = retired.and_then(Attached::detach) {
         recycle(idle);
     }
+    leave_if_wanted(core);
     Ok(raw)
+}
+
+/// Gives up the slabs that this thread was asked for.
+fn give_up_recalled(core: &Core) {
+    let given_up = with_local(core.id, |local| {
+        let slabs = [&local.current, &local.previous];
+        let recalled = core.ledger().wanted() > 0 || slabs.into_iter().flatten().any(Attached::is_recalled);
+        recalled.then(|| [local.current.take(), local.previous.take()])
+    });
+    for idle in given_up.flatten().into_iter().flatten().flatten().filter_map(Attached::detach) {
+        recycle(idle);
+    }
+}
+
+/// Gives up what this thread has of the pool if somebody waits for memory: who came while this thread attached a slab, or opened it anew, has
+/// asked too early.
+fn leave_if_wanted(core: &Core) {
+    if core.is_wanted_now() {
+        leave(core.id);
+    }
 }
 
 /// A slab for this thread with room for `n` bytes: the idle one it kept, another idle one, a partly filled one, or fresh memory.
@@ -99,6 +124,7 @@ fn another_slab(
     kept: Option<Idle>,
     search: &mut Search,
 ) -> Result<Option<Attached>, AllocError> {
+    core.before_taking(n, core.slab_size())?;
     let idle = match kept.or_else(|| core.idle_slab()) {
         Some(idle) => idle,
         None => {

@@ -3,9 +3,13 @@
 mod around;
 mod builder;
 mod core;
+mod holders;
 mod local;
+mod pressure;
+mod quota;
 mod registry;
 mod scope;
+mod waiters;
 
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
@@ -14,9 +18,12 @@ use crate::raw::{self, Label, Unique};
 use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
+pub use pressure::Pressure;
+pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use waiters::Ticket;
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
