@@ -168,6 +168,7 @@ fn hustle(pool: &SlabPool, threads: u64, rounds: usize) -> (usize, usize) {
 #[test]
 fn the_source_never_has_more_out_than_the_cap() {
     let (source, account) = odd();
+    account.slow.store(true, SeqCst);
     let pool = SlabPool::builder().slab_size(SLAB).max_bytes(MAX).idle_bytes(2 * SLAB).source(source).build().unwrap();
     let (refused, granted) = hustle(&pool, 8, ROUNDS / 2);
     assert!(refused > 0 && granted > 0, "{refused} refused, {granted} granted: this was no hustle");

@@ -3,7 +3,7 @@
 use bufslab::{HeapSource, SlabPool, SlabSource};
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 /// What an [`Odd`] source does, and has done.
@@ -18,6 +18,8 @@ pub(crate) struct Account {
     /// Every how many calls one fails or panics; 0 for none.
     pub(crate) fails_every: AtomicU64,
     pub(crate) panics_every: AtomicU64,
+    /// Whether memory that comes back is out for a while longer.
+    pub(crate) slow: AtomicBool,
     /// Bytes that are out, and the most there ever were.
     pub(crate) out: AtomicUsize,
     pub(crate) peak: AtomicUsize,
@@ -55,6 +57,9 @@ unsafe impl SlabSource for Odd {
     unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
         // SAFETY: as the caller promises.
         unsafe { HeapSource.deallocate(memory, layout) }
+        if self.0.slow.load(SeqCst) {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
         assert!(self.0.out.fetch_sub(layout.size(), SeqCst) >= layout.size(), "more came back than was out");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 const SLAB: usize = 4096;
 const MAX: usize = 4 * SLAB;
@@ -30,7 +31,10 @@ fn block_on(pool: &SlabPool, mut future: AllocAsync) -> SlabBytesMut {
             return outcome.unwrap();
         }
         pool.detach_thread();
-        thread::park();
+        // Whoever is waited for is at work.
+        let asleep = Instant::now();
+        thread::park_timeout(Duration::from_secs(60));
+        assert!(asleep.elapsed() < Duration::from_secs(50), "nobody woke it: {:?}", pool.stats());
     }
 }
 
@@ -148,4 +152,22 @@ fn those_who_wait_are_served_in_turn_while_others_grab() {
     assert_eq!(pool.waiting(), 0);
     let order = order.into_inner().unwrap();
     assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn a_slab_that_comes_back_while_somebody_begins_to_wait_is_not_missed() {
+    // With one slab, whoever begins to wait just when it comes back either finds it or is found.
+    let pool = SlabPool::builder().slab_size(SLAB).max_bytes(SLAB).build().unwrap();
+    let (send, dropped_elsewhere) = mpsc::sync_channel::<SlabBytesMut>(1);
+    thread::scope(|scope| {
+        scope.spawn(move || dropped_elsewhere.into_iter().for_each(drop));
+        for _ in 0..ROUNDS * 20 {
+            let buffer = block_on(&pool, pool.alloc_async(SLAB));
+            // So that the drop over there empties it.
+            pool.detach_thread();
+            send.send(buffer).unwrap();
+        }
+        drop(send);
+    });
+    assert_eq!((pool.waiting(), pool.stats().handles), (0, 0));
 }
