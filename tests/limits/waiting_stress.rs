@@ -162,11 +162,13 @@ fn a_slab_that_comes_back_while_somebody_begins_to_wait_is_not_missed() {
     let (send, dropped_elsewhere) = mpsc::sync_channel::<SlabBytesMut>(1);
     thread::scope(|scope| {
         scope.spawn(move || dropped_elsewhere.into_iter().for_each(drop));
+        let mut numbers = Numbers(1);
         for _ in 0..ROUNDS {
             let buffer = block_on(&pool, pool.alloc_async(LARGE));
             // So that the drop over there empties it.
             pool.detach_thread();
             send.send(buffer).unwrap();
+            (0..numbers.below(10_000)).for_each(|_| std::hint::spin_loop());
         }
         drop(send);
     });
