@@ -157,18 +157,18 @@ fn those_who_wait_are_served_in_turn_while_others_grab() {
 #[test]
 fn a_slab_that_comes_back_while_somebody_begins_to_wait_is_not_missed() {
     // With one slab, whoever begins to wait just when it comes back either finds it or is found. Zeroing makes that moment long.
-    const LARGE: usize = if cfg!(miri) { SLAB } else { 256 * 1024 };
+    const LARGE: usize = if cfg!(miri) { SLAB } else { 4 << 20 };
     let pool = SlabPool::builder().slab_size(LARGE).max_bytes(LARGE).zero_on_recycle(true).build().unwrap();
     let (send, dropped_elsewhere) = mpsc::sync_channel::<SlabBytesMut>(1);
     thread::scope(|scope| {
         scope.spawn(move || dropped_elsewhere.into_iter().for_each(drop));
         let mut numbers = Numbers(1);
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS / 4 {
             let buffer = block_on(&pool, pool.alloc_async(LARGE));
             // So that the drop over there empties it.
             pool.detach_thread();
             send.send(buffer).unwrap();
-            (0..numbers.below(10_000)).for_each(|_| std::hint::spin_loop());
+            (0..numbers.below(20_000)).for_each(|_| std::hint::spin_loop());
         }
         drop(send);
     });
