@@ -5,7 +5,7 @@ use bufslab::{AllocAsync, BufMut, SlabBytes, SlabBytesMut, SlabPool};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -15,26 +15,39 @@ const SLAB: usize = 4096;
 const MAX: usize = 4 * SLAB;
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 3_000 };
 
-struct Unpark(Thread);
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+impl Unpark {
+    fn this_thread() -> Arc<Unpark> {
+        Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 }
 
-/// An executor of one task: parks until it is woken, and gives its slabs up while it does.
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// An executor of one task: polls when it is woken and at no other time, and gives its slabs up before it parks.
 fn block_on(pool: &SlabPool, mut future: AllocAsync) -> SlabBytesMut {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Unpark::this_thread();
+    let waker = Waker::from(Arc::clone(&unpark));
     loop {
         if let Poll::Ready(outcome) = Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
             return outcome.unwrap();
         }
         pool.detach_thread();
-        // Whoever is waited for is at work.
         let asleep = Instant::now();
-        thread::park_timeout(Duration::from_secs(20));
-        assert!(asleep.elapsed() < Duration::from_secs(15), "nobody woke it: {:?}", pool.stats());
+        while !unpark.woken.swap(false, SeqCst) {
+            // Whoever is waited for is at work.
+            assert!(asleep.elapsed() < Duration::from_secs(20), "nobody woke it: {:?}", pool.stats());
+            thread::park_timeout(Duration::from_secs(1));
+        }
     }
 }
 
@@ -125,7 +138,7 @@ fn those_who_wait_are_served_in_turn_while_others_grab() {
         }
         // One thread polls all tasks: a task is served in the order in which it first waited.
         let mut tasks: VecDeque<(usize, AllocAsync)> = VecDeque::new();
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Waker::from(Unpark::this_thread());
         let mut next = 0;
         while order.lock().unwrap().len() < TASKS {
             while tasks.len() < 4 && next < TASKS {
