@@ -3,12 +3,15 @@
 mod around;
 mod builder;
 mod core;
+mod depot;
 mod holders;
 mod local;
+mod magazine;
 mod pressure;
 mod quota;
 mod registry;
 mod scope;
+mod stack;
 mod waiters;
 
 use crate::config::{self, Level};
@@ -18,6 +21,7 @@ use crate::raw::{self, Label, Unique};
 use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
+pub(crate) use depot::Given;
 pub use pressure::Pressure;
 pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};

@@ -158,7 +158,11 @@ impl Core {
             self.marks.vain_tick.store(if in_vain { clock::read() } else { 0 }, Ordering::Relaxed);
         }
         match outcome {
-            Err(error) if error.is_limit() => Err(error.held_by(self.holders())),
+            Err(error) if error.is_limit() => {
+                // Slabs of another size may have made way, and not enough of it.
+                self.room_made();
+                Err(error.held_by(self.holders()))
+            }
             other => other,
         }
     }

@@ -182,7 +182,7 @@ impl Core {
     /// An empty slab of this size: an idle one or fresh memory. A source that panics is one that has none: whoever drops a slice
     /// has no part in what others wait for.
     fn idle_or_fresh(&self, n: usize, size: usize) -> Result<Idle, AllocError> {
-        let idle = (size == self.slab_size()).then(|| self.idle_slab()).flatten();
+        let idle = (size == self.slab_size()).then(|| self.idle_slab(None)).flatten();
         match idle {
             Some(idle) => Ok(idle),
             None => catch_unwind(AssertUnwindSafe(|| self.fresh_slab(size)))
