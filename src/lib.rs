@@ -93,6 +93,7 @@
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
 //! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
 //! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
+//! * `tokio`: `SlabPool::alloc_timeout` waits for memory for so long and no longer. [`SlabPool::alloc_async`] needs no feature.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over

@@ -77,6 +77,13 @@ enum State {
 }
 
 impl AllocAsync {
+    /// Gives up waiting: has it at once, or an error.
+    #[cfg(feature = "tokio")]
+    pub(super) fn give_up(mut self) -> Result<SlabBytesMut, AllocError> {
+        self.state = State::Done;
+        self.pool.alloc_raw(self.n, self.label).map(SlabBytesMut::from_raw)
+    }
+
     /// Tries to have it at once; `None` if it has to wait.
     fn begin(&self) -> Option<Result<SlabBytesMut, AllocError>> {
         match self.pool.alloc_raw(self.n, self.label) {
@@ -102,8 +109,8 @@ impl Future for AllocAsync {
         }
         let State::Waiting(ticket) = &self.state else { panic!("an AllocAsync is polled after it was done") };
         let mut outcome = ticket.poll(context.waker());
-        if outcome.is_pending() && !is_new {
-            // Whoever polls without being woken looks once more.
+        if outcome.is_pending() && !is_new && ticket.is_head() {
+            // Whoever is polled without being woken looks once more, if it is its turn.
             self.pool.serve_waiting();
             outcome = ticket.poll(context.waker());
         }

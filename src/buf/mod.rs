@@ -2,6 +2,8 @@
 
 mod alloc;
 mod alloc_async;
+#[cfg(feature = "tokio")]
+mod alloc_timeout;
 mod bytes;
 mod bytes_mut;
 mod collect;

@@ -375,6 +375,13 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// Whether nobody is before it.
+    pub(crate) fn is_head(&self) -> bool {
+        self.core.waiters.0.lock().waiting.first_key_value().is_some_and(|(number, _)| *number == self.number)
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut queue = self.core.waiters.0.lock();

@@ -109,3 +109,49 @@ fn tasks_that_are_aborted_pass_on_what_they_got() {
     runtime.block_on(driver).unwrap();
     assert_eq!((pool.waiting(), pool.stats().handles), (0, 0));
 }
+
+#[cfg(feature = "tokio")]
+mod timeout {
+    use super::*;
+    use std::time::Duration;
+
+    fn one_slab() -> (SlabPool, Runtime) {
+        let pool = SlabPool::builder().slab_size(SLAB).max_bytes(SLAB).build().unwrap();
+        let runtime = runtime(&pool, Builder::new_current_thread());
+        (pool, runtime)
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "no epoll")]
+    fn when_the_time_is_over_it_says_who_holds_the_memory() {
+        let (pool, runtime) = one_slab();
+        let mut all = pool.alloc(SLAB);
+        all.put_bytes(1, SLAB);
+        let all = all.freeze().tag("all of it");
+        let error = runtime.block_on(pool.alloc_timeout(100, Duration::from_millis(50))).unwrap_err();
+        assert!(error.is_limit() && error.requested() == 100);
+        assert_eq!(error.holders()[0].tag(), Some("all of it"));
+        assert_eq!(pool.waiting(), 0);
+        drop(all);
+        assert!(runtime.block_on(pool.alloc_timeout(SLAB, Duration::MAX)).is_ok());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "no epoll")]
+    fn while_it_waits_it_finds_room_in_pinned_slabs() {
+        let (pool, runtime) = one_slab();
+        let mut all = pool.alloc(SLAB);
+        all.put_bytes(1, SLAB);
+        let all = all.freeze();
+        let pin = all.slice(..1);
+        runtime.block_on(async {
+            let waiting = tokio::spawn(pool.alloc_timeout(100, Duration::from_secs(3600)));
+            while pool.waiting() == 0 {
+                tokio::task::yield_now().await;
+            }
+            drop(all);
+            assert_eq!(waiting.await.unwrap().unwrap().capacity(), 100);
+        });
+        drop(pin);
+    }
+}
