@@ -48,22 +48,26 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 /// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab's next hole, in the current or the previous slab if one has
 /// drained, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
-    give_up_recalled(core);
     let reused = with_local(core.id, |local| {
+        if local.is_recalled(core) {
+            return Err(());
+        }
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
         let current = local.current.as_ref().and_then(fits);
-        current.or_else(|| local.next_hole(n).and_then(fits)).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+        let hole = current.or_else(|| local.next_hole(n).and_then(fits));
+        Ok(hole.or_else(|| local.reuse_in_place(core, n).and_then(fits)))
     });
     match reused {
         None => return Ok(None),
-        Some(Some(raw)) => {
+        Some(Ok(Some(raw))) => {
             leave_if_wanted(core);
             return Ok(Some(raw));
         }
-        Some(None) => purge(),
+        Some(Ok(None)) => purge(),
+        Some(Err(())) => give_up(core),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
     let (magazine, mut search) =
@@ -90,14 +94,10 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     Ok(raw)
 }
 
-/// Gives up the slabs that this thread was asked for.
-fn give_up_recalled(core: &Core) {
-    let given_up = with_local(core.id, |local| {
-        let slabs = [&local.current, &local.previous];
-        let recalled = core.ledger().wanted() > 0 || slabs.into_iter().flatten().any(Attached::is_recalled);
-        recalled.then(|| [local.current.take(), local.previous.take()])
-    });
-    for idle in given_up.flatten().into_iter().flatten().flatten().filter_map(Attached::detach) {
+/// Gives up the slabs that this thread is attached to, which it was asked for.
+fn give_up(core: &Core) {
+    let given_up = with_local(core.id, |local| [local.current.take(), local.previous.take()]);
+    for idle in given_up.into_iter().flatten().flatten().filter_map(Attached::detach) {
         recycle(idle);
     }
 }
@@ -142,6 +142,12 @@ fn another_slab(
 }
 
 impl Local {
+    /// Whether this thread is asked for its slabs: somebody waits for memory, or wants it to look at its scope.
+    fn is_recalled(&self, core: &Core) -> bool {
+        let asked = |slab: &Option<Attached>| slab.as_ref().is_some_and(Attached::is_recalled);
+        core.ledger().wanted() > 0 || asked(&self.current) || asked(&self.previous)
+    }
+
     /// Starts over in the current or the previous slab, if one of them has drained and is as the pool wants it now.
     fn reuse_in_place(&mut self, core: &Core, n: usize) -> Option<&Attached> {
         let usable = |slab: &Attached| slab.size() == core.slab_size() && n <= slab.size() && slab.is_drained();
