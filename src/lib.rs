@@ -93,6 +93,7 @@
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
 //! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
 //! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
+//! * `tokio`: `SlabPool::alloc_timeout` waits for memory for so long and no longer. [`SlabPool::alloc_async`] needs no feature.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
@@ -126,10 +127,10 @@ mod sync;
 mod track;
 mod watch;
 
-pub use buf::{SlabBytes, SlabBytesMut};
+pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::{Level, Reuse};
-pub use error::{AllocError, BuildError};
+pub use error::{AllocError, BuildError, TagShare};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
@@ -139,7 +140,9 @@ pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]
 pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
-pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
+pub use pool::{
+    InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,
+};
 pub use raw::{HeapSource, SlabSource, SliceKind};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
