@@ -127,7 +127,7 @@ mod watch;
 
 pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
-pub use config::Level;
+pub use config::{Level, Reuse};
 pub use error::{AllocError, BuildError};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;

@@ -1,7 +1,7 @@
 //! How a pool is told what to be.
 
 use super::{Core, SlabPool};
-use crate::config::{Config, Level, parse_level, parse_size};
+use crate::config::{Config, Level, Reuse, parse_level, parse_size};
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
@@ -44,6 +44,35 @@ impl SlabPoolBuilder {
     /// Size of a slab in bytes, from 1 to 1 GiB. Need not be a multiple of anything. Default: 64 KiB.
     pub fn slab_size(mut self, bytes: usize) -> Self {
         self.config.slab_size = bytes;
+        self
+    }
+
+    /// What becomes of a slab that some slice still pins. Default: [`Reuse::AroundThePin`].
+    ///
+    /// A thread that needs a slab, and finds no empty one, first looks at a few slabs that were left to their slices, and goes on
+    /// in the one with the most room, if that is at least a quarter of it: new slices are cut from the holes between the live ones.
+    /// Holes below 1/64 of the slab (at least 64 bytes, at most 4 KiB) are left alone. Slabs of another size than
+    /// [`slab_size`](SlabPool::slab_size) are not taken again, nor are those at [`Level::Off`], whose slices are not known.
+    ///
+    /// ```
+    /// use bufslab::{Reuse, SlabPool};
+    ///
+    /// // Ten slabs full of reads; one byte of each is kept.
+    /// let kept = |pool: &SlabPool| -> Vec<_> {
+    ///     let read = |_| { let mut read = pool.alloc(4096); read.extend_from_slice(&[7; 4096]); read.freeze().slice(..1) };
+    ///     (0..160).map(read).enumerate().filter(|(i, _)| i % 16 == 0).map(|(_, slice)| slice).collect()
+    /// };
+    /// let pool = SlabPool::builder().reuse(Reuse::WholeSlab).build()?;
+    /// let slices = kept(&pool);
+    /// assert_eq!(pool.stats().pinned_slabs, 10);
+    ///
+    /// let pool = SlabPool::new();
+    /// let slices = kept(&pool);
+    /// assert!(pool.stats().pinned_slabs <= 3);
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn reuse(mut self, reuse: Reuse) -> Self {
+        self.config.reuse = reuse;
         self
     }
 

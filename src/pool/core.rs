@@ -20,6 +20,7 @@ pub(crate) struct Core {
     /// Bytes of empty slabs in the depot and in the threads' magazines.
     idle_bytes: AtomicUsize,
     counts: Counts,
+    pub(super) around: super::around::Tries,
 }
 
 /// Events, counted where a slab changes hands and never for a slice.
@@ -28,6 +29,7 @@ struct Counts {
     taken: AtomicU64,
     reused: AtomicU64,
     recycled: AtomicU64,
+    around: AtomicU64,
 }
 
 impl Core {
@@ -42,6 +44,7 @@ impl Core {
             level: AtomicU32::new(config.level.code()),
             idle_bytes: AtomicUsize::new(0),
             counts: Counts::default(),
+            around: super::around::Tries::default(),
             config,
         });
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&core) as _;
@@ -76,7 +79,7 @@ impl Core {
         self.level.store(level.code(), Ordering::Relaxed);
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
@@ -124,22 +127,21 @@ impl Core {
         }
     }
 
-    /// An empty slab of the current size: an idle one, or fresh memory.
-    pub(super) fn take_slab(&self) -> Result<Idle, AllocError> {
+    /// An idle slab of the current size.
+    pub(super) fn idle_slab(&self) -> Option<Idle> {
         let size = self.slab_size();
         loop {
-            let Some(idle) = self.depot.lock().pop() else { break };
+            let idle = self.depot.lock().pop()?;
             self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
             if idle.size() == size {
                 self.counts.reused.fetch_add(1, Ordering::Relaxed);
-                return Ok(idle);
+                return Some(idle);
             }
         }
-        self.fresh_slab(size)
     }
 
     /// Fresh memory; if there is none, that of idle slabs is given back first.
-    fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
+    pub(super) fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
         let taken = self.ledger.slab(size).or_else(|error| {
             if error.is_too_large() {
                 return Err(error);
@@ -158,6 +160,10 @@ impl Core {
         })?;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         Ok(taken)
+    }
+
+    pub(super) fn count_around(&self) {
+        self.counts.around.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A slab out of a thread's magazine is used again.
@@ -219,6 +225,7 @@ impl Core {
             slabs_taken: self.counts.taken.load(Ordering::Relaxed),
             slabs_reused: self.counts.reused.load(Ordering::Relaxed),
             slabs_reused_in_place: pinned.resets,
+            slabs_reused_around: self.counts.around.load(Ordering::Relaxed),
             slabs_recycled: self.counts.recycled.load(Ordering::Relaxed),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::core::{Core, recycle};
 use crate::error::AllocError;
-use crate::raw::{Attached, Idle, Label, Unique};
+use crate::raw::{Attached, Idle, Label, Search, Unique};
 use core::cell::RefCell;
 
 /// Idle slabs that a thread keeps to itself.
@@ -15,6 +15,7 @@ struct Local {
     /// Still this thread's, so that its slices cost nothing to clone and drop, and may drain to be used again in place.
     previous: Option<Attached>,
     magazine: Vec<Idle>,
+    search: Search,
 }
 
 /// A thread's parts of all pools. The one used last comes first.
@@ -34,7 +35,13 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                 Some(at) => at,
                 None => {
                     locals.try_reserve(1).ok()?;
-                    locals.push(Local { pool, current: None, previous: None, magazine: Vec::new() });
+                    locals.push(Local {
+                        pool,
+                        current: None,
+                        previous: None,
+                        magazine: Vec::new(),
+                        search: Search::default(),
+                    });
                     locals.len() - 1
                 }
             };
@@ -44,15 +51,16 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
         .ok()?
 }
 
-/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, and
-/// else in another slab. `Ok(None)` in a thread that can own no slab.
+/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, in the
+/// current one's next hole, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let reused = with_local(core.id, |local| {
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
-        local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+        let current = local.current.as_ref().and_then(fits);
+        current.or_else(|| local.reuse_in_place(core, n).and_then(fits)).or_else(|| local.next_hole(n).and_then(fits))
     });
     match reused {
         None => return Ok(None),
@@ -60,30 +68,56 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         Some(None) => purge(),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
-    let kept = with_local(core.id, |local| local.take_kept(core)).flatten();
-    let idle = match kept {
-        Some(idle) => idle,
-        None => core.take_slab().map_err(|error| error.of_request(n))?,
-    };
-    let attached = match idle.attach(core.level()) {
-        Ok(attached) => attached,
-        Err(idle) => {
-            recycle(idle);
-            return Ok(None);
-        }
-    };
+    let (kept, mut search) =
+        with_local(core.id, |local| (local.take_kept(core), core::mem::take(&mut local.search))).unwrap_or_default();
+    let attached = another_slab(core, n, kept, &mut search);
     let installed = with_local(core.id, |local| {
+        local.search = search;
+        let attached = attached?;
+        let Some(attached) = attached else { return Ok(None) };
         let before = local.current.take();
-        let retired = core::mem::replace(&mut local.previous, before);
+        let mut retired = core::mem::replace(&mut local.previous, before);
+        if let Some(retired) = &mut retired {
+            local.search.give_back(retired.take_holes());
+        }
         let current = local.current.insert(attached);
         current.make_current(core.id);
-        (current.alloc(n, label), retired)
+        Ok(Some((current.alloc(n, label), retired)))
     });
-    let Some((raw, retired)) = installed else { return Ok(None) };
+    let Some((raw, retired)) = installed.transpose()?.flatten() else { return Ok(None) };
     if let Some(idle) = retired.and_then(Attached::detach) {
         recycle(idle);
     }
     Ok(raw)
+}
+
+/// A slab for this thread with room for `n` bytes: the idle one it kept, another idle one, a partly filled one, or fresh memory.
+/// `Ok(None)` in a thread that can own no slab.
+fn another_slab(
+    core: &Core,
+    n: usize,
+    kept: Option<Idle>,
+    search: &mut Search,
+) -> Result<Option<Attached>, AllocError> {
+    let idle = match kept.or_else(|| core.idle_slab()) {
+        Some(idle) => idle,
+        None => {
+            if let Some(around) = core.attach_around(n, search, false) {
+                return Ok(Some(around));
+            }
+            match core.fresh_slab(core.slab_size()) {
+                Ok(fresh) => fresh,
+                Err(error) => {
+                    let around = core.attach_around(n, search, true);
+                    return around.map(Some).ok_or_else(|| error.of_request(n));
+                }
+            }
+        }
+    };
+    Ok(idle.attach(core.level()).map(Some).unwrap_or_else(|idle| {
+        recycle(idle);
+        None
+    }))
 }
 
 impl Local {
@@ -96,13 +130,19 @@ impl Local {
             }
             core::mem::swap(&mut self.current, &mut self.previous);
         }
-        let slab = self.current.as_ref()?;
+        let slab = self.current.as_mut()?;
         if core.config.zero_on_recycle {
             slab.zero();
         }
         slab.reset(core.level());
         slab.make_current(core.id);
         Some(slab)
+    }
+
+    /// Goes on in the current slab's next hole with room for `n` bytes.
+    fn next_hole(&mut self, n: usize) -> Option<&Attached> {
+        let current = self.current.as_mut()?;
+        current.next_hole(n).then_some(current)
     }
 
     /// An idle slab of the right size from the magazine. Wrong ones are given up.

@@ -1,5 +1,6 @@
 //! Floor 4: who owns slabs, hands out buffers and answers questions about both.
 
+mod around;
 mod builder;
 mod core;
 mod local;
@@ -209,6 +210,8 @@ pub struct PoolStats {
     pub slabs_reused: u64,
     /// Times a drained slab was reused by its owner where it was, its memory still hot in the cache.
     pub slabs_reused_in_place: u64,
+    /// Times a slab that some slice pinned was cut from again, around its pins.
+    pub slabs_reused_around: u64,
     /// Times a slab came back empty after its owner had left it to its slices.
     pub slabs_recycled: u64,
 }

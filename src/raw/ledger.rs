@@ -22,7 +22,9 @@ pub(crate) struct Ledger {
     memory_bytes: AtomicUsize,
     ledger_bytes: AtomicUsize,
     /// Every header there is, so that a report finds them.
-    headers: Mutex<Vec<NonNull<Header>>>,
+    pub(super) headers: Mutex<Vec<NonNull<Header>>>,
+    /// Where the next search for a partly filled slab starts.
+    pub(super) rotor: AtomicUsize,
     /// Headers without a slab.
     spare_headers: Mutex<Vec<NonNull<Header>>>,
     /// Segments without a slab, linked by `next`.
@@ -57,6 +59,7 @@ impl Ledger {
             memory_bytes: AtomicUsize::new(0),
             ledger_bytes: AtomicUsize::new(0),
             headers: Mutex::new(Vec::new()),
+            rotor: AtomicUsize::new(0),
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),

@@ -18,10 +18,12 @@
 //! on whatever thread, the count reaches zero there, and [`Shared::release`] returns the slab to be used again.
 
 mod acquire;
+mod around;
 mod exit;
 mod handles;
 mod header;
 mod ledger;
+mod look;
 mod notes;
 mod owned;
 mod project;
@@ -34,6 +36,7 @@ mod source;
 mod unique;
 mod word;
 
+pub(crate) use around::{Around, Search};
 pub(crate) use exit::at_exit;
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;

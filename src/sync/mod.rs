@@ -96,6 +96,16 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
+    /// A look does not acquire what the slab's last owner did.
+    LookRelaxed,
+    /// A look does not keep others from attaching the slab.
+    LookUnowned,
+    /// Attaching a slab around its slices keeps the look's reference and does not count it.
+    AroundKeepsPin,
+    /// The owner cuts from the start of the slab although its hole lies further on.
+    HoleFromTheStart,
+    /// A buffer takes back what it was split from although that is a hole to be cut from later.
+    ReclaimsHoles,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }
