@@ -138,7 +138,9 @@ pub use observe::SlabCollector;
 pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
-pub use raw::{HeapSource, SlabSource, SliceKind};
+pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};

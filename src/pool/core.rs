@@ -190,7 +190,9 @@ impl Core {
         if self.config.zero_on_recycle {
             idle.zero();
         }
-        if let Err(idle) = local::keep(self, idle) {
+        // One that was punched is for when there is no other.
+        let kept = if idle.is_punched() { Err(idle) } else { local::keep(self, idle) };
+        if let Err(idle) = kept {
             self.put_down(idle);
         }
     }
@@ -204,7 +206,8 @@ impl Core {
     fn put_down(&self, idle: Idle) {
         let mut depot = self.depot.lock();
         if depot.try_reserve(1).is_ok() {
-            depot.push(idle);
+            let at = if idle.is_punched() { 0 } else { depot.len() };
+            depot.insert(at, idle);
             return;
         }
         drop(depot);

@@ -4,6 +4,7 @@ mod around;
 mod builder;
 mod core;
 mod local;
+mod punch;
 mod registry;
 mod scope;
 

@@ -27,6 +27,7 @@ mod look;
 mod notes;
 mod owned;
 mod project;
+mod punch;
 mod segment;
 mod shared;
 mod slab;
@@ -42,11 +43,14 @@ pub(crate) use exit::at_exit;
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
 pub(crate) use project::Beside;
+pub use punch::Punched;
 pub(crate) use shared::Shared;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;
 pub(crate) use snapshot::{SlabView, SlotView};
-pub use source::{HeapSource, SlabSource};
+pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use source::{HugePageUse, HugePages, Mapping, MmapSource};
 pub(crate) use unique::{Reclaim, Unique};
 #[cfg(bufslab_loom)]
 pub(crate) use {slot::Extent, snapshot::exact};

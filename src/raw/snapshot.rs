@@ -81,7 +81,7 @@ impl Header {
     }
 
     /// Size, live references and whether a thread owns it; `None` without memory or while it changes hands.
-    fn sums(&self) -> Option<(usize, u64, bool)> {
+    pub(super) fn sums(&self) -> Option<(usize, u64, bool)> {
         for _ in 0..TRIES {
             let generation = self.generation();
             let state = self.state();

@@ -43,6 +43,7 @@ mod pprof;
 mod prometheus;
 #[cfg(feature = "pprof")]
 mod protobuf;
+mod punched;
 #[cfg(feature = "json")]
 mod read;
 mod series;

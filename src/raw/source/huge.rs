@@ -76,7 +76,11 @@ impl fmt::Display for HugePageUse {
             HugePages::Transparent => "transparent huge pages",
             HugePages::Explicit => "huge pages",
         };
-        let kinds = [(self.explicit, "huge pages"), (self.transparent, "transparent huge pages"), (self.normal, "normal pages")];
+        let kinds = [
+            (self.explicit, "huge pages"),
+            (self.transparent, "transparent huge pages"),
+            (self.normal, "normal pages"),
+        ];
         let used: Vec<_> = kinds.into_iter().filter(|(mappings, _)| *mappings > 0).collect();
         write!(f, "{asked} asked for")?;
         match &used[..] {
