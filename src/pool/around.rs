@@ -40,15 +40,15 @@ impl Core {
         if self.config.reuse != Reuse::AroundThePin || !(last_resort || self.around.is_due(size)) {
             return None;
         }
-        let hole = (size / 64).clamp(64, 4096);
-        let free = if last_resort { n } else { size / 4 };
+        let hole = (size / 64).clamp(1, 4096);
+        let free = if last_resort { n } else { size / 2 };
         let hole = if last_resort { hole.min(n) } else { hole };
         let want = Around { size, longest: n, hole, free };
         let mut emptied = Vec::new();
         let mut found = self.ledger().attach_around(want, search, &mut emptied);
         emptied.into_iter().for_each(recycle);
         if !last_resort {
-            self.around.found(found.is_some());
+            self.around.found(found.is_some() || !search.was_cut_short());
         }
         if let Some(attached) = &mut found {
             self.count_around();

@@ -213,20 +213,6 @@ impl Header {
         self.fixed.owner.store(owner, Ordering::Relaxed);
     }
 
-    /// Nobody attaches the slab until [`end_look`](Header::end_look). Only for who holds a reference; fails while the slab has an
-    /// owner or another look is on.
-    pub(super) fn begin_look(&self) -> bool {
-        let acquire = if planted(Plant::LookRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
-        // Acquire: pairs with the Release in `disown`; the look that follows is not older than what the last owner did.
-        self.fixed.owner.compare_exchange(thread::NOBODY, thread::LOOKER, acquire, Ordering::Relaxed).is_ok()
-    }
-
-    /// The slab has no owner from now on.
-    pub(super) fn disown(&self) {
-        // Release: pairs with the Acquire in `begin_look`.
-        self.fixed.owner.store(thread::NOBODY, Ordering::Release);
-    }
-
     #[inline]
     pub(super) fn depth(&self) -> Depth {
         Depth(self.fixed.depth.load(Ordering::Relaxed))
@@ -484,7 +470,7 @@ impl Header {
         let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
         if !planted(Plant::RefundBeforeDisown) {
             // Before the refund: afterwards the slab may already be another thread's.
-            header.disown();
+            header.set_owner(thread::NOBODY);
         }
         let surplus = u64::from(BIAS.wrapping_sub(tally));
         // AcqRel: the Release publishes what the owner did to `keep`, to its slots and to the payload; the Acquire is for
@@ -493,7 +479,7 @@ impl Header {
         let both = if planted(Plant::DetachRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
         let old = State(header.state.fetch_add(CLAIM.wrapping_sub(surplus), both));
         if planted(Plant::RefundBeforeDisown) {
-            header.disown();
+            header.set_owner(thread::NOBODY);
         }
         if u64::from(old.refs()) == surplus { Some(Header::emptied(this)) } else { None }
     }

@@ -96,10 +96,8 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
-    /// A look does not acquire what the slab's last owner did.
-    LookRelaxed,
-    /// A look does not keep others from attaching the slab.
-    LookUnowned,
+    /// A look is believed although others may be looking too, and attach the slab by what they saw.
+    LooksBesideEachOther,
     /// Attaching a slab around its slices keeps the look's reference and does not count it.
     AroundKeepsPin,
     /// The owner cuts from the start of the slab although its hole lies further on.
