@@ -1,7 +1,7 @@
 //! Giving the dead pages of pinned slabs back to the system, under their live slices.
 //!
-//! A page goes while the slab is [looked](Look) at: what the look shows dead stays dead, because nobody can attach the slab and
-//! cut from it before the look ends. Whoever had a slice there is done with it, for its slot was read as dead by an Acquire that
+//! A page goes while the slab is [looked](Look) at: what an exact look shows dead stays dead, because nobody attaches the slab and
+//! cuts from it before the look ends. Whoever had a slice there is done with it, for its slot was read as dead by an Acquire that
 //! pairs with the Release of its clearing.
 
 use super::header::Header;
@@ -107,14 +107,11 @@ impl Ledger {
                 continue;
             }
             match Look::take(header) {
-                Ok(look) => {
+                Some(look) => {
                     let looking = Looking { look: Some(look), emptied };
                     sum.add(self.punch_slab(&looking, &mut lists));
                 }
-                Err(idle) => {
-                    emptied.extend(idle);
-                    sum.moving += 1;
-                }
+                None => sum.moving += 1,
             }
         }
         sum
