@@ -4,6 +4,8 @@
 //! kept. A pool that waits for whole slabs streams through memory that is cold; one that goes on around the pins needs about as
 //! much of it as is live. `Vec` stands for the allocator that both come from. What is printed at the end is the memory of each.
 
+#![allow(missing_docs)]
+
 use bufslab::{Reuse, SlabBytes, SlabPool};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

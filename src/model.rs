@@ -61,7 +61,7 @@ impl Ledger {
     /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
     /// emptied it.
     pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
-        let want = raw::Around { size, longest: n, hole: n, free: n };
+        let want = raw::Around { size, longest: n, hole: n, free: n, again: false };
         let mut emptied = Vec::new();
         let mut attached = self.0.attach_around(want, &mut raw::Search::default(), &mut emptied);
         assert!(emptied.len() < 2, "one slab is emptied once");

@@ -27,6 +27,8 @@ pub(crate) struct Around {
     pub(crate) hole: usize,
     /// The sum of all other holes, at least.
     pub(crate) free: usize,
+    /// Slabs that were found too full are looked at again.
+    pub(crate) again: bool,
 }
 
 /// The holes of one slab, the lowest last.
@@ -131,7 +133,7 @@ impl Ledger {
         if me == thread::GONE {
             return None;
         }
-        let mut candidates = self.glance(want.size);
+        let mut candidates = self.glance(want);
         search.glances = candidates.glances;
         for _ in 0..LOOKS {
             let header = candidates.take_emptiest()?;
@@ -145,7 +147,7 @@ impl Ledger {
     }
 
     /// Glances at the next few slabs of all there are, in turns.
-    fn glance(&self, size: usize) -> Candidates {
+    fn glance(&self, want: Around) -> Candidates {
         let mut candidates = Candidates { list: [(u32::MAX, None); GLANCES], glances: 0 };
         let headers = self.headers.lock();
         if headers.is_empty() {
@@ -157,7 +159,7 @@ impl Ledger {
         let turn = headers[start..].iter().chain(&headers[..start]);
         for (candidate, &header) in candidates.list.iter_mut().zip(turn).take(candidates.glances) {
             // SAFETY: headers are type-stable.
-            if let Some(refs) = unsafe { header.as_ref() }.worth_a_look(size) {
+            if let Some(refs) = unsafe { header.as_ref() }.worth_a_look(want) {
                 *candidate = (refs, Some(header));
             }
         }
@@ -182,10 +184,10 @@ impl Candidates {
 impl Header {
     /// The references of a detached slab of this size with listed slices, if it has lost a good part of them since it was found
     /// too full.
-    fn worth_a_look(&self, size: usize) -> Option<u32> {
+    fn worth_a_look(&self, want: Around) -> Option<u32> {
         let refs = self.state().refs();
-        let fewer = u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
-        let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == size;
+        let fewer = want.again || u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
+        let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == want.size;
         (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
     }
 

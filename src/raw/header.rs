@@ -277,6 +277,7 @@ impl Header {
     }
 
     /// Where the owner stops cutting.
+    #[inline(always)]
     pub(super) fn limit(&self) -> usize {
         self.fixed.limit.load(Ordering::Relaxed)
     }
