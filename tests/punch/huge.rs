@@ -32,7 +32,7 @@ fn asked(huge: HugePages) -> (usize, MmapSource) {
     let slices = pinned(&pool, 1, &ranges);
     let base = slices[0].as_ptr().addr() - ranges[0].start;
     let before = anonymous_huge(base);
-    println!("{huge:?}: {}; AnonHugePages {} KiB", source.huge_page_use(), before >> 10);
+    println!("{huge:?}: {}; AnonHugePages {} KiB", pool.report().backing, before >> 10);
     let outcome = pool.punch();
     println!("{huge:?}: {outcome}; AnonHugePages {} KiB", anonymous_huge(base) >> 10);
     check(1, &ranges, &slices);
