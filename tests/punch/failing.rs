@@ -1,6 +1,6 @@
 //! A system that refuses, a source that panics, and sources that cannot: nothing is lost.
 
-use super::support::{PAGE, alone, builder, check, conserved, pinned};
+use super::support::{PAGE, alone, builder, check, conserved, is_sanitized, pinned};
 use bufslab::{Backing, MmapSource, Reuse, SlabPool, SlabSource};
 use std::alloc::Layout;
 use std::io;
@@ -93,6 +93,10 @@ fn a_source_that_panics_leaves_no_slab_looked_at() {
 #[test]
 fn locked_pages_are_refused_by_the_kernel() {
     let _alone = alone();
+    if is_sanitized() {
+        println!("skipped: AddressSanitizer makes nothing of mlock");
+        return;
+    }
     let pool = builder(SIZE).build().unwrap();
     let ranges = [PAGE..PAGE + 20];
     let slices = pinned(&pool, 1, &ranges);
