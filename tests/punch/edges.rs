@@ -36,7 +36,7 @@ fn exactly_the_dead_pages_go() {
     punched(size, &[PAGE..2 * PAGE]);
     punched(size, &[3 * PAGE - 1..3 * PAGE, 5 * PAGE..5 * PAGE + 1]);
     punched(size, &[5 * PAGE..5 * PAGE + 20, 5 * PAGE + 7..9 * PAGE + 1, 8 * PAGE..8 * PAGE + 1]);
-    punched(size, std::slice::from_ref(&(0..size)));
+    punched(size, &[0..size]);
     punched(size, &[0..8 * PAGE, 8 * PAGE..size]);
     let one_on_each: Vec<Range<usize>> = (0..16).map(|page| page * PAGE + page..page * PAGE + page + 1).collect();
     punched(size, &one_on_each);
@@ -51,7 +51,7 @@ fn slabs_of_odd_sizes() {
         punched(size, &[0..1]);
         punched(size, &[size - 1..size]);
         punched(size, &[size / 2..size / 2 + 1]);
-        punched(size, std::slice::from_ref(&(0..size)));
+        punched(size, &[0..size]);
     }
 }
 
@@ -85,20 +85,20 @@ fn what_is_not_known_is_not_punched() {
     let _alone = alone();
     let size = 4 * PAGE;
     let untracked = builder(size).tracking(Level::Off).build().unwrap();
-    let slices = pinned(&untracked, 1, std::slice::from_ref(&(0..1)));
+    let slices = pinned(&untracked, 1, &[0..1]);
     let outcome = untracked.punch();
     assert_eq!((outcome.pinned_slabs, outcome.untracked, outcome.given_back_bytes), (1, 1, 0));
-    check(1, std::slice::from_ref(&(0..1)), &slices);
+    check(1, &[0..1], &slices);
 
     // No slot for any handle: the ledger may not grow.
     let unlisted = builder(size).max_ledger_bytes(1).build().unwrap();
-    let slices = pinned(&unlisted, 1, std::slice::from_ref(&(0..1)));
+    let slices = pinned(&unlisted, 1, &[0..1]);
     let outcome = unlisted.punch();
     assert_eq!((outcome.pinned_slabs, outcome.untracked, outcome.given_back_bytes), (1, 1, 0), "{outcome}");
-    check(1, std::slice::from_ref(&(0..1)), &slices);
+    check(1, &[0..1], &slices);
 
     let counted = builder(size).tracking(Level::Counters).build().unwrap();
-    let slices = pinned(&counted, 1, std::slice::from_ref(&(0..1)));
+    let slices = pinned(&counted, 1, &[0..1]);
     assert_eq!(counted.punch().given_back_bytes, 3 * PAGE, "which bytes are live is enough");
     drop(slices);
 }

@@ -99,10 +99,9 @@ fn forty_slabs_of_ten_mebibytes_fall_to_one() {
     drop(slices);
     let taken = pool.stats().slabs_taken;
     assert_eq!((pool.stats().pinned_slabs, pool.stats().idle_bytes), (0, SLABS * SIZE));
-    let refilled: Vec<Vec<SlabBytes>> =
-        (0..SLABS).map(|slab| pinned(&pool, slab + 7, std::slice::from_ref(&(0..SIZE)))).collect();
+    let refilled: Vec<Vec<SlabBytes>> = (0..SLABS).map(|slab| pinned(&pool, slab + 7, &[0..SIZE])).collect();
     for (slab, slices) in refilled.iter().enumerate() {
-        check(slab + 7, std::slice::from_ref(&(0..SIZE)), slices);
+        check(slab + 7, &[0..SIZE], slices);
     }
     assert_eq!(pool.stats().slabs_taken, taken, "no new slab was needed");
 }

@@ -44,7 +44,7 @@ fn asked(huge: HugePages) -> (usize, MmapSource) {
         assert_eq!(resident(&slices[0], ranges[0].start, SIZE), PAGE);
     }
     drop(slices);
-    let whole = std::slice::from_ref(&(0..SIZE));
+    let whole = &[0..SIZE];
     check(2, whole, &pinned(&pool, 2, whole));
     (base, source)
 }

@@ -9,7 +9,7 @@ const SIZE: usize = 8 * PAGE;
 fn a_punched_slab_is_used_again_last() {
     let _alone = alone();
     let pool = builder(SIZE).build().unwrap();
-    let first = std::slice::from_ref(&(0..1));
+    let first = &[0..1];
     let punched = pinned(&pool, 1, first);
     assert_eq!(pool.punch().punched, 1);
     let whole = pinned(&pool, 2, first);
@@ -35,13 +35,13 @@ fn a_punched_slab_stays_out_of_magazines() {
     let _alone = alone();
     let pool = builder(SIZE).build().unwrap();
     let mine = pool.alloc(10); // This thread has a magazine now.
-    let punched = pinned(&pool, 1, std::slice::from_ref(&(0..1)));
-    let whole = pinned(&pool, 2, std::slice::from_ref(&(0..1)));
+    let punched = pinned(&pool, 1, &[0..1]);
+    let whole = pinned(&pool, 2, &[0..1]);
     assert_eq!(pool.punch().punched, 2);
     let punched_at = punched[0].as_ptr().addr();
     drop(punched);
     // In a magazine of this thread, another one would not find it.
-    let found = pinned(&pool, 3, std::slice::from_ref(&(0..1)));
+    let found = pinned(&pool, 3, &[0..1]);
     assert_eq!(found[0].as_ptr().addr(), punched_at);
     drop((mine, whole));
 }
@@ -74,7 +74,7 @@ fn zero_on_recycle_holds_for_punched_slabs() {
     let _alone = alone();
     let pool = builder(SIZE).zero_on_recycle(true).build().unwrap();
     drop({
-        let slices = pinned(&pool, 1, std::slice::from_ref(&(5..9)));
+        let slices = pinned(&pool, 1, &[5..9]);
         assert_eq!(pool.punch().punched, 1);
         slices
     });

@@ -52,7 +52,7 @@ fn resident_stands_beside_pinned() {
 #[test]
 fn of_the_heap_it_is_not_known() {
     let pool = SlabPool::builder().name("heap").slab_size(SIZE).reuse(Reuse::WholeSlab).build().unwrap();
-    let slices = pinned(&pool, 1, std::slice::from_ref(&(0..20)));
+    let slices = pinned(&pool, 1, &[0..20]);
     pool.punch();
     let report = pool.report();
     assert_eq!((report.totals.resident_bytes, report.slabs[0].resident_bytes), (None, None));

@@ -3,6 +3,7 @@
 use bufslab::{MmapSource, Reuse, SlabBytes, SlabPool, SlabPoolBuilder};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub(super) const PAGE: usize = 4096;
 
@@ -18,9 +19,13 @@ fn page_size() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-/// A pool of page-backed slabs, of which each pinned one stays pinned.
+/// A pool of page-backed slabs, of which each pinned one stays pinned, and each idle one idle.
 pub(super) fn builder(slab_size: usize) -> SlabPoolBuilder {
-    SlabPool::builder().slab_size(slab_size).reuse(Reuse::WholeSlab).source(MmapSource::new())
+    SlabPool::builder()
+        .slab_size(slab_size)
+        .reuse(Reuse::WholeSlab)
+        .idle_decay(Duration::ZERO)
+        .source(MmapSource::new())
 }
 
 pub(super) fn pool(slab_size: usize) -> SlabPool {

@@ -303,7 +303,7 @@ unsafe impl SlabSource for RegionSource {
         let slab = *free.last()?;
         // SAFETY: the slab lies inside the region.
         let memory = unsafe { region.start.add(region.first + slab * region.stride) };
-        if !memory.addr().get().is_multiple_of(layout.align()) {
+        if memory.addr().get() % layout.align() != 0 {
             return None;
         }
         free.pop();
