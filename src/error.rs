@@ -28,6 +28,8 @@ enum Cause {
     Limit { limit: usize, in_use: usize, slab: usize },
     /// The source of slab memory refused.
     Source { slab: usize },
+    /// There is no memory to list a slice that exists already.
+    Unlisted,
     /// The pool was closed.
     Closed,
 }
@@ -43,6 +45,10 @@ impl AllocError {
 
     pub(crate) fn source(requested: usize, slab: usize) -> Self {
         AllocError { requested, cause: Cause::Source { slab } }
+    }
+
+    pub(crate) fn unlisted(len: usize) -> Self {
+        AllocError { requested: len, cause: Cause::Unlisted }
     }
 
     pub(crate) fn closed(requested: usize) -> Self {
@@ -68,7 +74,7 @@ impl AllocError {
         match self.cause {
             Cause::TooLarge => Some(isize::MAX as usize),
             Cause::Limit { limit, .. } => Some(limit),
-            Cause::Source { .. } | Cause::Closed => None,
+            Cause::Source { .. } | Cause::Unlisted | Cause::Closed => None,
         }
     }
 
@@ -84,10 +90,10 @@ impl AllocError {
         matches!(self.cause, Cause::TooLarge)
     }
 
-    /// Whether the source of slab memory had none.
+    /// Whether the source of slab memory had none, or the allocator none for what lists a slice.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self.cause, Cause::Source { .. })
+        matches!(self.cause, Cause::Source { .. } | Cause::Unlisted)
     }
 
     /// Whether the pool was [closed](crate::SlabPool::close).
@@ -118,6 +124,7 @@ impl fmt::Display for AllocError {
             Cause::Source { slab } => {
                 write!(f, "cannot allocate {requested} bytes: the memory source has none for a slab of {slab} bytes")
             }
+            Cause::Unlisted => write!(f, "cannot list a slice of {requested} bytes: there is no memory for its entry"),
             Cause::Closed => write!(f, "cannot allocate {requested} bytes: the pool is closed"),
         }
     }

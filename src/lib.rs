@@ -109,6 +109,7 @@ mod buf;
 mod config;
 pub mod docs;
 mod error;
+mod foreign;
 mod gates;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
@@ -129,6 +130,7 @@ pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::Level;
 pub use error::{AllocError, BuildError};
+pub use foreign::Foreign;
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};

@@ -76,7 +76,7 @@ impl Core {
         self.level.store(level.code(), Ordering::Relaxed);
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
@@ -212,6 +212,7 @@ impl Core {
             max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
+            foreign_bytes: pinned.foreign,
             pinned_slabs: pinned.slabs,
             handles: pinned.handles,
             idle_bytes: self.idle_bytes.load(Ordering::Relaxed),
@@ -234,6 +235,10 @@ impl Drop for Core {
 /// Hands a slab that a dropped slice emptied to its pool; if that is gone, the memory goes back to the source.
 #[cold]
 pub(crate) fn recycle(idle: Idle) {
+    if idle.is_foreign() {
+        // Not ours to use again: its owner gets it back.
+        return drop(idle);
+    }
     let home = idle.ledger().home().and_then(|home| home.downcast::<Core>().ok());
     match home {
         Some(core) => core.take_back(idle),

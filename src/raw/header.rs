@@ -116,6 +116,8 @@ pub(super) struct Fixed {
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
     pub(super) ledger: *const Ledger,
+    /// What keeps the memory if it is somebody else's; null for a slab of ours. See [`super::foreign`].
+    pub(super) life: AtomicPtr<super::foreign::Life>,
     /// What keeps the ledger alive while the slab is detached. Written by the owner before it detaches, taken by whoever
     /// finds the slab empty.
     keep: UnsafeCell<Option<Arc<Ledger>>>,
@@ -178,6 +180,7 @@ impl Header {
                 unlisted: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
+                life: AtomicPtr::new(ptr::null_mut()),
                 keep: UnsafeCell::new(None),
                 witness: Witness::new(),
             }),
@@ -393,6 +396,17 @@ impl Header {
         Idle::emptied(this, ledger)
     }
 
+    /// Takes a reference that is not made from another one, if the slab is alive and nobody's. The caller sees to it that it
+    /// is the slab it means, and that its life does not end meanwhile.
+    pub(super) fn join_living(&self) -> bool {
+        let join = |word: u64| {
+            let living = (1..BIAS / 2).contains(&State(word).refs()) || planted(Plant::ForeignJoinsDead);
+            living.then(|| word.wrapping_add(CLAIM | 1))
+        };
+        // Relaxed: what the reference is for is ordered by the caller's lock, and the next `leave` releases it.
+        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, join).is_ok()
+    }
+
     /// The first reference of a slab that nobody else knows, made without an owner.
     pub(super) fn first_reference(&self, ledger: Arc<Ledger>) {
         self.keep_ledger(ledger);
@@ -462,12 +476,12 @@ impl Header {
         if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
     }
 
-    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive.
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours.
     #[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "for exact snapshots"))]
     pub(super) fn pin(&self) -> Option<State> {
         loop {
             let state = self.state();
-            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) {
+            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) || self.is_foreign() {
                 return None;
             }
             let pinned = State(state.0 + 1);

@@ -25,6 +25,8 @@ pub(crate) struct SlabView {
     pub(crate) size: usize,
     /// Its owner thread still cuts slices from it.
     pub(crate) attached: bool,
+    /// Its memory is somebody else's.
+    pub(crate) foreign: bool,
     /// Whatever touches its slices leaves a stack.
     pub(crate) suspect: bool,
     /// Live references.
@@ -63,6 +65,8 @@ pub(crate) struct SlotView {
 pub(crate) struct Pinned {
     pub(crate) slabs: usize,
     pub(crate) bytes: usize,
+    /// Those of `bytes` that are somebody else's memory.
+    pub(crate) foreign: usize,
     pub(crate) handles: u64,
     /// Times a drained slab was reused where it was, idle slabs included.
     pub(crate) resets: u64,
@@ -115,6 +119,7 @@ impl Header {
             // Relaxed: the generation decides whether they belong together.
             let attached_tick = self.fixed.attached_tick.load(Ordering::Relaxed);
             let retired = self.fixed.retired_tick.load(Ordering::Relaxed);
+            let foreign = self.is_foreign();
             if self.generation() != generation {
                 continue;
             }
@@ -123,6 +128,7 @@ impl Header {
                 generation,
                 size,
                 attached,
+                foreign,
                 suspect: self.depth().is_suspect(),
                 handles,
                 untracked: self.unlisted(handles),
@@ -204,7 +210,9 @@ impl Ledger {
             sum.resets += header.resets();
             if let Some((size, handles @ 1.., _)) = header.sums() {
                 sum.slabs += 1;
-                sum.bytes += size;
+                // Saturating: the size of a foreign slab is what somebody said.
+                sum.bytes = sum.bytes.saturating_add(size);
+                sum.foreign = sum.foreign.saturating_add(if header.is_foreign() { size } else { 0 });
                 sum.handles += handles;
             }
         }
@@ -252,7 +260,7 @@ pub(super) fn is_free_but_for(mine: NonNull<Slot>, range: Extent) -> bool {
     let header = unsafe { &*Segment::of(mine).as_ref().header() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    if !attached && owner != thread::NOBODY {
+    if header.is_foreign() || (!attached && owner != thread::NOBODY) {
         return false;
     }
     let before = header.state();
@@ -276,5 +284,5 @@ pub(super) fn is_only_reference(header: NonNull<Header>) -> bool {
     let header = unsafe { header.as_ref() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
+    !header.is_foreign() && (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
 }

@@ -214,6 +214,11 @@ pub const METRICS: &[Metric] = &[
         "Pinned slabs that a writable buffer keeps, which cannot be compacted before it is frozen.",
     ),
     Metric::bytes(
+        "bufslab_foreign_bytes",
+        |report| report.totals.foreign_bytes as f64,
+        "Pinned slabs that are memory of others, adopted to be listed; no part of bufslab_memory_bytes.",
+    ),
+    Metric::bytes(
         "bufslab_idle_bytes",
         |report| report.totals.idle_bytes as f64,
         "Memory of empty slabs that the pool keeps ready for use.",

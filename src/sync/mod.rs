@@ -96,6 +96,12 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
+    /// Whoever joins a foreign slab does not look whether its last handle is gone.
+    ForeignJoinsDead,
+    /// Whoever joins a foreign slab does not look whether it is still the same one.
+    ForeignLifeUnchecked,
+    /// A foreign slab keeps only the first `Bytes` that was adopted for it.
+    ForeignKeepsFirstOnly,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }

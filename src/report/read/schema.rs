@@ -68,6 +68,8 @@ struct SlabText {
     size: usize,
     attached: bool,
     #[serde(default)]
+    foreign: bool,
+    #[serde(default)]
     suspect: bool,
     level: LevelName,
     handles: Handles,
@@ -254,6 +256,7 @@ impl TryFrom<SlabText> for Slab {
             generation: text.generation,
             size,
             attached: text.attached,
+            foreign: text.foreign,
             suspect: text.suspect,
             level: text.level.0,
             handles,
