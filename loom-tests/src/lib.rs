@@ -6,6 +6,7 @@
 //! | `segments` | who takes which slot: guests, owners that sweep, threads that die, segments that move on |
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
+//! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -17,6 +18,7 @@
 
 pub mod counts;
 pub mod exact;
+pub mod foreign;
 pub mod harness;
 pub mod looks;
 pub mod notes;
@@ -25,7 +27,8 @@ pub mod segments;
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS];
+pub const MODELS: &[&[Model]] =
+    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, foreign::MODELS];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

@@ -59,4 +59,9 @@ models! {
     exclusive_against_a_clone_that_moves
     exclusive_against_slots_changing_hands
     exclusive_after_the_last_remote_drop
+
+    foreign_dropped_after_the_last_read
+    joining_against_the_last_drop
+    joining_against_the_next_life
+    report_against_a_foreign_slab_that_ends
 }

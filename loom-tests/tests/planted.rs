@@ -48,6 +48,12 @@ const PLANTS: &[Plant] = &[
     Plant::CloseUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
+    Plant::SingleRelaxed,
+    Plant::SizeRelaxed,
+    Plant::ForeignJoinsDead,
+    Plant::ForeignLifeUnchecked,
+    Plant::ForeignEndRelaxed,
+    Plant::ForeignKeepsFirstOnly,
     Plant::SumsBelieveBias,
 ];
 
@@ -198,6 +204,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
+        Plant::SingleRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::SizeRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignJoinsDead => &["joining_against_the_last_drop", "joining_against_the_next_life"],
+        Plant::ForeignLifeUnchecked => &["joining_against_the_next_life"],
+        Plant::ForeignEndRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignKeepsFirstOnly => &["joining_against_the_last_drop"],
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

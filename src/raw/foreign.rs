@@ -32,7 +32,10 @@ use std::sync::Arc;
 const LOOKS: usize = 8;
 
 /// The largest size that is believed: sums over many slabs are to stay numbers.
-const MAX_SIZE: usize = if usize::BITS > 40 { 1 << 40 } else { isize::MAX as usize };
+const MAX_SIZE: usize = match 1_usize.checked_shl(40) {
+    Some(tebibyte) => tebibyte,
+    None => isize::MAX as usize,
+};
 
 /// What keeps a foreign slab's memory.
 pub(super) struct Life {
@@ -206,8 +209,9 @@ impl Header {
 
     /// Only for who has the slab to itself, and under the lock if it has been known to others.
     fn set_life(&self, life: *mut Life) {
+        let release = if planted(Plant::ForeignEndRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `life`.
-        self.fixed.life.store(life, Ordering::Release);
+        self.fixed.life.store(life, release);
     }
 
     /// Ends the life of a foreign slab and returns what it kept, to be dropped when all else is done. Nothing for a slab of

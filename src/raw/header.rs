@@ -252,7 +252,15 @@ impl Header {
 
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
         self.fixed.base.store(base, Ordering::Relaxed);
-        self.fixed.size.store(size, Ordering::Relaxed);
+        let release = if planted(Plant::SizeRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `size_seen`; who sees this size sees that the generation before is over.
+        self.fixed.size.store(size, release);
+    }
+
+    /// The size for who looks on: it belongs to a generation that is read before and is still there after.
+    pub(super) fn size_seen(&self) -> usize {
+        // Acquire: pairs with the Release in `set_memory`.
+        self.fixed.size.load(Ordering::Acquire)
     }
 
     /// Bytes that the owner may still cut.
@@ -412,8 +420,10 @@ impl Header {
         self.keep_ledger(ledger);
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
-        // Relaxed: the slab is handed to other threads, if at all, by something that orders this before.
-        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Relaxed);
+        let release = if planted(Plant::SingleRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `state`, so that a report that sees this count sees the slab it belongs to. Who
+        // gets a handle gets it by something that orders this before.
+        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), release);
     }
 
     fn keep_ledger(&self, ledger: Arc<Ledger>) {

@@ -91,7 +91,7 @@ impl Header {
             let state = self.state();
             let attached = self.owner() != thread::NOBODY;
             let refs = self.true_refs(state, attached) as i32;
-            let size = self.size();
+            let size = self.size_seen();
             // More than half the bias is a slab in the middle of being detached: it has no owner any more, and the surplus
             // is not refunded yet.
             let limit = if planted(Plant::SumsBelieveBias) { i32::MAX / 2 } else { BIAS as i32 / 2 };

@@ -96,10 +96,16 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
+    /// The first reference of a slab without an owner is told without the slab it belongs to.
+    SingleRelaxed,
+    /// A header's new size is told without the end of the slab before.
+    SizeRelaxed,
     /// Whoever joins a foreign slab does not look whether its last handle is gone.
     ForeignJoinsDead,
     /// Whoever joins a foreign slab does not look whether it is still the same one.
     ForeignLifeUnchecked,
+    /// A foreign slab's end is told without the end of its generation.
+    ForeignEndRelaxed,
     /// A foreign slab keeps only the first `Bytes` that was adopted for it.
     ForeignKeepsFirstOnly,
     /// A count that was caught in the middle of detaching is believed.
