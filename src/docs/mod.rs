@@ -4,6 +4,10 @@
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 
+/// Memory of other crates: what pins it, how to see it, how to end it.
+#[doc = include_str!("foreign.md")]
+pub mod foreign {}
+
 /// Many instances: Prometheus, Grafana, and continuous profilers.
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}
