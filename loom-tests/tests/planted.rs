@@ -67,6 +67,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -82,19 +85,26 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
         Plant::AttachRelaxed => &["counts_against_recycling"],
-        Plant::GenerationRelaxed => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::GenerationRelaxed => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::StateRelaxed => &[
             "exclusive_after_the_last_remote_drop",
             "counts_against_recycling",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "exclusive_against_slots_changing_hands",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::PublishRelaxed => &[
             "report_against_slots_changing_hands",
@@ -103,14 +113,21 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "report_against_segments_moving_on",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_a_clone_and_a_split",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::FieldsRelaxed => &["report_against_slots_changing_hands", "report_against_reuse_in_place"],
-        Plant::FreeRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
-        Plant::SweepRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
+        Plant::FreeRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
+        Plant::SweepRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
         Plant::SegmentListRelaxed => &[
             "snapshot_against_split_to",
             "report_against_segments_moving_on",
@@ -148,7 +165,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
         ],
-        Plant::RefBeforeSlot => &["drops_are_over_before_the_next_life", "snapshot_against_split_to"],
+        Plant::RefBeforeSlot => {
+            &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
+        }
         Plant::SnapshotClaimsOnly => &[
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_slots_changing_hands",
@@ -170,10 +189,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "guests_take_distinct_slots",
             "guest_takes_over_from_the_dead",
             "dying_threads_share_a_segment",
+            "foreign_dropped_after_the_last_read",
         ],
-        Plant::RecycleKeepsGeneration => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::RecycleKeepsGeneration => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::RemotePopsOwnersSlot => &[
             "owner_and_guest",
             "clone_and_drop_on_two_threads",
@@ -183,12 +206,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "joining_against_the_last_drop",
         ],
         Plant::AdoptsTheLiving => &[
             "guest_takes_over_from_the_dead",
             "clone_and_drop_on_two_threads",
             "owner_and_guest",
             "owner_dies_with_a_slab_in_hand",
+            "foreign_dropped_after_the_last_read",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop", "owner_settles_what_guests_made"],
