@@ -73,12 +73,12 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Bytes that are allocated.
-pub fn live() -> usize {
+pub(crate) fn live() -> usize {
     LIVE.load(Relaxed)
 }
 
 /// Start and size of the allocation that `bytes` lie in; `None` if it is a small one.
-pub fn allocation_of(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn allocation_of(bytes: &[u8]) -> Option<(usize, usize)> {
     assert_eq!(UNLISTED.load(Relaxed), 0, "the table of large allocations is too small");
     let (address, end) = (bytes.as_ptr().addr(), bytes.as_ptr().addr() + bytes.len());
     LARGE_ONES

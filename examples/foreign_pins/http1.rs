@@ -1,6 +1,6 @@
 //! HTTP/1: what a server of the crate `hyper` keeps of its requests. The shape of hyper#4060.
 
-use crate::{KEPT, SMALL};
+use super::{KEPT, SMALL, session};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -24,20 +24,21 @@ struct Left {
 }
 
 /// A small value beside a large one in the same head.
-pub async fn values_in_large_heads() -> Result<Vec<HeaderValue>> {
+pub(crate) async fn values_in_large_heads() -> Result<Vec<HeaderValue>> {
     let cookie = "c".repeat(60_000);
-    let request = format!("GET / HTTP/1.1\r\nhost: server.example\r\nx-session: {SMALL}\r\ncookie: {cookie}\r\n\r\n");
+    let request =
+        format!("GET / HTTP/1.1\r\nhost: server.example\r\nx-session: {}\r\ncookie: {cookie}\r\n\r\n", session(0));
     Ok(connections(&[request.as_bytes()]).await?.values)
 }
 
 /// A small head, read into the buffer that an upload on the same connection had made large.
-pub async fn values_after_an_upload() -> Result<Vec<HeaderValue>> {
-    let request = format!("GET / HTTP/1.1\r\nhost: server.example\r\nx-session: {SMALL}\r\n\r\n");
+pub(crate) async fn values_after_an_upload() -> Result<Vec<HeaderValue>> {
+    let request = format!("GET / HTTP/1.1\r\nhost: server.example\r\nx-session: {}\r\n\r\n", session(0));
     Ok(connections(&[&upload(), request.as_bytes()]).await?.values)
 }
 
 /// The first packet of the new protocol, sent right behind the request for the upgrade.
-pub async fn first_packets() -> Result<Vec<Parts<TokioIo<TcpStream>>>> {
+pub(crate) async fn first_packets() -> Result<Vec<Parts<TokioIo<TcpStream>>>> {
     let request =
         format!("GET / HTTP/1.1\r\nhost: server.example\r\nconnection: upgrade\r\nupgrade: demo\r\n\r\n{SMALL}");
     let upgraded = connections(&[&upload(), request.as_bytes()]).await?.upgraded;
@@ -87,7 +88,7 @@ async fn serve(stream: TcpStream, left: Arc<Mutex<Left>>) -> Result<()> {
         let left = Arc::clone(&left);
         service_fn(move |request| answer(request, Arc::clone(&left), upgrades.clone()))
     };
-    let mut settings = hyper::server::conn::http1::Builder::new();
+    let settings = hyper::server::conn::http1::Builder::new();
     settings.serve_connection(TokioIo::new(stream), service).with_upgrades().await?;
     // The connection is gone, and with it the service and its end of the channel.
     while let Some(on_upgrade) = upgrade.recv().await {

@@ -1,6 +1,6 @@
 //! HTTP/2: what a server of the crate `h2` keeps of its requests.
 
-use crate::{KEPT, SMALL};
+use super::{KEPT, SMALL, session};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use h2::RecvStream;
@@ -11,18 +11,18 @@ use tokio::net::{TcpListener, TcpStream};
 /// Frames as large as the server lets them be.
 const FRAME: u32 = 256 * 1024;
 
-/// The values of a small header beside a large cookie: the shape of h2#923.
-pub async fn header_values() -> Result<Vec<HeaderValue>> {
+/// The values of a small header beside a large cookie: what h2#923 was about.
+pub(crate) async fn header_values() -> Result<Vec<HeaderValue>> {
     exchange(Bytes::new(), async |request| Ok(request.headers().get("x-session").context("a session")?.clone())).await
 }
 
-/// The URIs of the same requests.
-pub async fn uris() -> Result<Vec<Uri>> {
+/// The URIs of the same requests: made of header fields (`:path`, `:authority`) that are still decoded into shared buffers.
+pub(crate) async fn uris() -> Result<Vec<Uri>> {
     exchange(Bytes::new(), async |request| Ok(request.uri().clone())).await
 }
 
 /// Of each body the first bytes, as a parser of a record's head keeps them.
-pub async fn first_bytes_of_data() -> Result<Vec<Bytes>> {
+pub(crate) async fn first_bytes_of_data() -> Result<Vec<Bytes>> {
     exchange(Bytes::from(vec![b'.'; FRAME as usize]), async |mut request| {
         let body = request.body_mut();
         let first = body.data().await.context("a body")??;
@@ -74,7 +74,7 @@ async fn client(stream: TcpStream, body: Bytes) -> Result<()> {
     for number in 0..KEPT {
         requests = requests.ready().await?;
         let request = Request::post(format!("http://server.example/items/{number}"))
-            .header("x-session", SMALL)
+            .header("x-session", session(number))
             // Differs, so that it is sent whole each time.
             .header("cookie", format!("{number}-").repeat(1200))
             .body(())?;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tungstenite::Message;
 
 /// Something that a server keeps, of which some bytes are of interest.
-pub trait Kept: CompactBytes {
+pub(crate) trait Kept: CompactBytes {
     /// The bytes, without a copy: where the type shows no `Bytes`, a clone of it becomes the owner of one.
     fn bytes(&self) -> Bytes;
 

@@ -13,6 +13,10 @@
 //! 3. ends it by `compact_in_place`, and counts again.
 //!
 //! It ends with a table of all shapes, and with an error if one is not reproduced or not ended.
+//!
+//! h2#923, header values that share the buffer they were decoded into, is closed: h2 copies them since 0.4.16, and the first
+//! shape shows it. (`cargo update -p h2 --precise 0.4.14` brings it back, and this program finds it.) What is left of it today
+//! are `:path` and `:authority`, which are decoded into the same buffers and not copied: the second shape.
 
 mod heap;
 mod http1;
@@ -27,15 +31,28 @@ use shape::{Expect, Row};
 /// Values that are kept of each shape.
 const KEPT: usize = 16;
 
-/// What a client sends to be kept: a session's name, the first packet.
-const SMALL: &str = "a-session-of-20-byte";
+/// What a client sends to be kept: the first packet, a message.
+const SMALL: &str = "a-packet-of-20-bytes";
+
+/// The session that the client with this number sends to be kept. It has the same length.
+fn session(number: usize) -> String {
+    format!("session-{number:012}")
+}
 
 fn main() -> Result<()> {
+    run()
+}
+
+/// Also what the test of this example runs.
+pub(crate) fn run() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();
 
     let kept = runtime.block_on(http2::header_values())?;
-    rows.push(shape::measure("h2", "header value", "h2.header", Expect::Copied, kept)?);
+    // h2#923 came with 0.4.14 and was closed by 0.4.16.
+    let h2 = shape::version_of("h2");
+    let expect = if matches!(h2, "0.4.14" | "0.4.15") { Expect::Pinned } else { Expect::Copied };
+    rows.push(shape::measure("h2", "header value", "h2.header", expect, kept)?);
     let kept = runtime.block_on(http2::uris())?;
     rows.push(shape::measure("h2", "request URI beside a large cookie", "h2.uri", Expect::Pinned, kept)?);
     let kept = runtime.block_on(http2::first_bytes_of_data())?;

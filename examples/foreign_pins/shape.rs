@@ -1,7 +1,7 @@
 //! One shape: measured, shown in a report, ended, and measured again.
 
-use crate::heap;
-use crate::kept::Kept;
+use super::heap;
+use super::kept::Kept;
 use anyhow::{Result, ensure};
 use bufslab::{Foreign, SlabBytes, SlabPool};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::fmt;
 
 /// What today's release of the crate does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub(crate) enum Expect {
     /// The values pin the buffers they were read into.
     Pinned,
     /// The crate copies the values out of its buffers.
@@ -17,7 +17,7 @@ pub enum Expect {
 }
 
 /// A line of the table.
-pub struct Row {
+pub(crate) struct Row {
     version: String,
     what: &'static str,
     expect: Expect,
@@ -32,7 +32,7 @@ const WORTH_A_WORD: usize = 2048;
 const OVERHEAD: usize = 128;
 
 /// Measures what `kept` keep allocated, shows it, and ends it.
-pub fn measure<T: Kept>(
+pub(crate) fn measure<T: Kept>(
     name: &'static str,
     what: &'static str,
     tag: &'static str,
@@ -83,16 +83,21 @@ fn show<T: Kept>(tag: &'static str, kept: &[T]) -> Result<usize> {
     for slice in worst.slices.iter().take(3) {
         println!("    {} bytes of {}", slice.len, slice.tag.map_or("(untagged)", |tag| tag.name()));
     }
+    // The other end: what is kept through the pool is let go by its policy.
+    let retained: Vec<SlabBytes> = adopted.into_iter().map(SlabBytes::retain).collect();
+    let left = pool.stats().foreign_bytes;
+    ensure!(left == 0, "{} slices were retained, and {left} bytes are still pinned", retained.len());
+    println!("  after `retain` on each of them: {left} bytes of others pinned");
     Ok(report.totals.foreign_bytes)
 }
 
 impl Row {
-    pub const HEADER: &str = "\
+    pub(crate) const HEADER: &str = "\
 | crate | kept | its bytes | keeps allocated | after `compact_in_place` |
 |---|---|---:|---:|---:|";
 
     /// What did not go as it should.
-    pub fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         let Row { version, what, expect, len, before, after } = self;
         let pins = *before >= len + WORTH_A_WORD;
         if pins != (*expect == Expect::Pinned) {
@@ -112,7 +117,7 @@ impl fmt::Display for Row {
 }
 
 /// The version that is built in, as the lock file has it.
-fn version_of(name: &str) -> &'static str {
+pub(crate) fn version_of(name: &str) -> &'static str {
     let mut lines = include_str!("../../Cargo.lock").lines();
     let wanted = format!("name = \"{name}\"");
     lines.find(|line| *line == wanted);

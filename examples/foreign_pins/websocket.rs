@@ -1,13 +1,13 @@
 //! WebSocket: what a server of the crate `tungstenite` keeps of its messages.
 
-use crate::{KEPT, SMALL};
+use super::{KEPT, SMALL};
 use anyhow::{Result, anyhow};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use tungstenite::Message;
 
 /// The small ones of many messages: each keeps what was read with it.
-pub fn messages() -> Result<Vec<Message>> {
+pub(crate) fn messages() -> Result<Vec<Message>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let client = thread::spawn(move || -> Result<()> {
