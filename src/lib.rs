@@ -45,6 +45,7 @@
 //! | **reclaimable** | bytes that would be freed if a given set of slices were compacted. |
 //! | **detached** | a slice that owns an exact-size copy and pins no slab. |
 //! | **compact** | turn a slice into a detached one, by copying: [`compact`](SlabBytes::compact). |
+//! | **punch** | give the dead pages of pinned slabs back to the system, under the live slices: [`punch`](SlabPool::punch). |
 //! | **retain** | "I will keep this for long": compact if the [policy](RetainPolicy) says so. |
 //!
 //! # Moving over from `bytes`
@@ -92,6 +93,8 @@
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
 //! * `backtraces`: [`Level::Backtraces`] takes stacks, and suspects leave them.
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
+//! * `mmap`: `MmapSource`, slabs of pages of their own or of huge pages, which [`punch`](SlabPool::punch) gives back to the system under
+//!   live slices (on Linux); see [`docs::sources`].
 //! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
 //! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
 //! * `tokio`: `SlabPool::alloc_timeout` waits for memory for so long and no longer. [`SlabPool::alloc_async`] needs no feature.
@@ -144,7 +147,9 @@ pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{
     InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,
 };
-pub use raw::{HeapSource, SlabSource, SliceKind};
+pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};

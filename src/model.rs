@@ -82,6 +82,13 @@ impl Ledger {
         (attached.map(Attached), emptied.pop().map(Idle))
     }
 
+    /// Gives dead pages back. Returns the slabs that looking at them emptied.
+    pub fn punch(&self) -> (raw::Punched, Vec<Idle>) {
+        let mut emptied = Vec::new();
+        let outcome = self.0.punch(&mut emptied);
+        (outcome, emptied.into_iter().map(Idle).collect())
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {

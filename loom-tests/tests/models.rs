@@ -71,4 +71,11 @@ models! {
     guest_and_new_owner_take_slots
     closing_against_attaching_around
     holes_are_not_reclaimed
+
+    punch_against_attaching_around
+    punch_against_a_clone_that_moves
+    punch_against_slice_and_split_to
+    punch_against_a_drop
+    punch_against_the_last_drop
+    two_threads_punch
 }

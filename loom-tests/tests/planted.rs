@@ -53,6 +53,8 @@ const PLANTS: &[Plant] = &[
     Plant::AroundKeepsPin,
     Plant::HoleFromTheStart,
     Plant::ReclaimsHoles,
+    Plant::PunchUnchecked,
+    Plant::PunchTouchesSlices,
     Plant::SumsBelieveBias,
 ];
 
@@ -66,6 +68,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "punch_against_the_last_drop",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -81,6 +84,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
         ],
         Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
@@ -94,6 +101,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "exclusive_against_slots_changing_hands",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
         ],
         Plant::PublishRelaxed => &[
             "report_against_slots_changing_hands",
@@ -102,6 +111,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "report_against_segments_moving_on",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
         ],
         Plant::FieldsRelaxed => &["report_against_slots_changing_hands", "report_against_reuse_in_place"],
         Plant::FreeRelaxed => {
@@ -116,6 +126,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_a_clone_and_a_split",
             "exclusive_against_a_clone_that_moves",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
         ],
         Plant::RefundBeforeDisown => &["detach_against_the_last_remote_drop"],
         Plant::RefundForgetsTally => &[
@@ -146,6 +159,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
+            "punch_against_a_drop",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
         ],
         Plant::RefBeforeSlot => &["drops_are_over_before_the_next_life", "snapshot_against_split_to"],
         Plant::SnapshotClaimsOnly => &[
@@ -153,14 +172,20 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
         ],
         Plant::SnapshotNoRecheck => &[
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
         ],
-        Plant::ShrinkBeforePublish => &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split"],
-        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split"],
+        Plant::ShrinkBeforePublish => {
+            &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"]
+        }
+        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"],
         Plant::SweepAllocatesLive => &[
             "owner_sweeps_what_guests_free",
             "clone_and_drop_on_two_threads",
@@ -182,6 +207,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
         ],
         Plant::AdoptsTheLiving => &[
             "guest_takes_over_from_the_dead",
@@ -201,9 +227,20 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
         Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
         Plant::WantUnseen => &["waiting_against_attaching", "waiting_against_giving_back"],
-        Plant::LooksBesideEachOther => &["two_threads_attach_around"],
-        Plant::AroundKeepsPin => &["around_against_the_last_drop"],
-        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves"],
+        Plant::LooksBesideEachOther => &[
+            "two_threads_attach_around",
+            "punch_against_attaching_around",
+            "two_threads_punch",
+            "punch_against_slice_and_split_to",
+        ],
+        Plant::PunchUnchecked => {
+            &["punch_against_attaching_around", "punch_against_slice_and_split_to", "two_threads_punch"]
+        }
+        Plant::PunchTouchesSlices => {
+            &["punch_against_attaching_around", "punch_against_a_clone_that_moves", "punch_against_slice_and_split_to"]
+        }
+        Plant::AroundKeepsPin => &["around_against_the_last_drop", "punch_against_attaching_around"],
+        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],

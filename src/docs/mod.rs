@@ -20,6 +20,10 @@ pub mod limits {}
 #[doc = include_str!("returning_memory.md")]
 pub mod returning_memory {}
 
+/// Where slab memory comes from, what it is aligned to, huge pages, registered buffers; and giving dead pages back.
+#[doc = include_str!("sources.md")]
+pub mod sources {}
+
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}

@@ -39,7 +39,9 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                     locals.len() - 1
                 }
             };
-            locals.swap(0, at);
+            if at > 0 {
+                locals.swap(0, at);
+            }
             Some(f(&mut locals[0]))
         })
         .ok()?

@@ -8,6 +8,7 @@ mod holders;
 mod local;
 mod magazine;
 mod pressure;
+mod punch;
 mod quota;
 mod registry;
 mod scope;

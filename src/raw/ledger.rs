@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, Weak};
 /// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
 pub(crate) struct Ledger {
     id: usize,
-    source: Box<dyn SlabSource>,
+    pub(super) source: Box<dyn SlabSource>,
     max_bytes: usize,
     max_ledger_bytes: usize,
     memory_bytes: AtomicUsize,

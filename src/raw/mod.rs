@@ -27,6 +27,7 @@ mod look;
 mod notes;
 mod owned;
 mod project;
+mod punch;
 mod recall;
 mod segment;
 mod shared;
@@ -44,12 +45,15 @@ pub(crate) use exit::at_exit;
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
 pub(crate) use project::Beside;
+pub use punch::Punched;
 pub(crate) use shared::Shared;
 pub(crate) use shares::By;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;
 pub(crate) use snapshot::{SlabView, SlotView};
-pub use source::{HeapSource, SlabSource};
+pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use source::{HugePageUse, HugePages, Mapping, MmapSource};
 pub(crate) use unique::{Reclaim, Unique};
 #[cfg(bufslab_loom)]
 pub(crate) use {slot::Extent, snapshot::exact};

@@ -53,7 +53,7 @@ impl Idle {
         idle
     }
 
-    fn header_ref(&self) -> &Header {
+    pub(super) fn header_ref(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -83,6 +83,7 @@ impl Idle {
         let header = self.header_ref();
         header.set_level(level);
         header.hand_segments_to(me);
+        header.set_punched(false);
         header.attach(me);
         let size = header.size();
         let (header, ledger) = self.into_parts();
@@ -96,6 +97,7 @@ impl Idle {
         debug_assert!(0 < n && n <= self.size());
         let header = self.header_ref();
         header.set_level(level);
+        header.set_punched(false);
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.fixed.retired_tick.store(clock::last(), Ordering::Relaxed);
         let (this, ledger) = self.into_parts();

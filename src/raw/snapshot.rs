@@ -35,6 +35,8 @@ pub(crate) struct SlabView {
     /// In ticks of 10 ms since the process started.
     pub(crate) attached_tick: u32,
     pub(crate) retired_tick: Option<u32>,
+    /// Bytes that take real memory now, if the source can say.
+    pub(crate) resident: Option<usize>,
     pub(crate) slots: Vec<SlotView>,
 }
 
@@ -81,7 +83,7 @@ impl Header {
     }
 
     /// Size, live references and whether a thread owns it; `None` without memory or while it changes hands.
-    fn sums(&self) -> Option<(usize, u64, bool)> {
+    pub(super) fn sums(&self) -> Option<(usize, u64, bool)> {
         for _ in 0..TRIES {
             let generation = self.generation();
             let state = self.state();
@@ -118,6 +120,8 @@ impl Header {
             // Relaxed: the generation decides whether they belong together.
             let attached_tick = self.fixed.attached_tick.load(Ordering::Relaxed);
             let retired = self.fixed.retired_tick.load(Ordering::Relaxed);
+            // SAFETY: the ledger outlives its headers.
+            let resident = unsafe { &*self.fixed.ledger }.resident(self.base(), size);
             if self.generation() != generation {
                 continue;
             }
@@ -132,6 +136,7 @@ impl Header {
                 level: self.depth().level(),
                 attached_tick,
                 retired_tick: (retired != 0).then_some(retired),
+                resident,
                 slots,
             });
         }

@@ -106,6 +106,10 @@ pub enum Plant {
     HoleFromTheStart,
     /// A buffer takes back what it was split from although that is a hole to be cut from later.
     ReclaimsHoles,
+    /// Pages are given back although the slab did not keep still while it was looked at.
+    PunchUnchecked,
+    /// The page on which a slice ends is given back with the dead ones behind it.
+    PunchTouchesSlices,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }
