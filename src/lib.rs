@@ -96,6 +96,7 @@
 //!   live slices (on Linux); see [`docs::sources`].
 //! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
 //! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
+//! * `tokio`: `SlabPool::alloc_timeout` waits for memory for so long and no longer. [`SlabPool::alloc_async`] needs no feature.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
@@ -129,10 +130,10 @@ mod sync;
 mod track;
 mod watch;
 
-pub use buf::{SlabBytes, SlabBytesMut};
+pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::{Level, Reuse};
-pub use error::{AllocError, BuildError};
+pub use error::{AllocError, BuildError, TagShare};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
@@ -142,7 +143,9 @@ pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]
 pub use observe::SlabMetrics;
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
-pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
+pub use pool::{
+    InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,
+};
 pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
 #[cfg(all(unix, feature = "mmap"))]
 pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};

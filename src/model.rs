@@ -58,6 +58,17 @@ impl Ledger {
         self.0.close();
     }
 
+    /// One more request waits for memory, and everybody is asked for the slabs they are attached to.
+    pub fn want(&self) {
+        self.0.want(1);
+        self.0.recall();
+    }
+
+    /// Whether somebody waits for memory, or else will see what the caller did before.
+    pub fn is_wanted_now(&self) -> bool {
+        self.0.is_wanted_now()
+    }
+
     /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
     /// emptied it.
     pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
@@ -91,6 +102,11 @@ impl Ledger {
             slices: view.slots.iter().map(|slot| (slot.offset..slot.offset + slot.len, slot.tag)).collect(),
         };
         self.0.views().into_iter().map(view).collect()
+    }
+
+    /// Bytes of slabs that are out.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
     }
 
     /// Pinned slabs, and the handles on them.
@@ -133,6 +149,11 @@ impl Attached {
     #[track_caller]
     pub fn alloc(&self, n: usize, tag: u32) -> Option<Shared> {
         self.0.alloc(n, label(tag)).map(filled)
+    }
+
+    /// Whether this thread was asked to give the slab up.
+    pub fn is_recalled(&self) -> bool {
+        self.0.is_recalled()
     }
 
     /// Cuts `n` bytes and leaves them writable.

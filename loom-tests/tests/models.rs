@@ -38,6 +38,8 @@ models! {
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
     closing_against_attaching
+    waiting_against_attaching
+    waiting_against_giving_back
 
     report_against_recycling
     report_against_reuse_in_place

@@ -46,6 +46,7 @@ const PLANTS: &[Plant] = &[
     Plant::ExclusiveNoRecheck,
     Plant::NotesReplaced,
     Plant::CloseUnseen,
+    Plant::WantUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
     Plant::LooksBesideEachOther,
@@ -225,6 +226,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::NotesUnpublished => &["two_threads_note_in_one_segment"],
         Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
         Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
+        Plant::WantUnseen => &["waiting_against_attaching", "waiting_against_giving_back"],
         Plant::LooksBesideEachOther => &[
             "two_threads_attach_around",
             "punch_against_attaching_around",

@@ -12,6 +12,10 @@ pub mod differences {}
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}
 
+/// A pool at its limit: who waits, who is told, who is refused, and what stays out of reach.
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
 /// Where idle memory is, what gives it back and when, and what stays.
 #[doc = include_str!("returning_memory.md")]
 pub mod returning_memory {}

@@ -8,7 +8,8 @@ use core::time::Duration;
 use std::time::Instant;
 
 impl SlabPool {
-    /// Does what is due: gives idle slabs back that nobody needed for an [interval](crate::SlabPoolBuilder::idle_decay).
+    /// Does what is due: gives idle slabs back that nobody needed for an [interval](crate::SlabPoolBuilder::idle_decay), and looks
+    /// for room for those [who wait](SlabPool::serve_waiting).
     ///
     /// For a timer that the program has anyway; [`maintain_every`](SlabPool::maintain_every) has its own thread. A pool that is
     /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
@@ -32,6 +33,8 @@ impl SlabPool {
         let _ = max_bytes;
         let start = Instant::now();
         let (given, is_all) = self.core().depot().decay(clock::read(), |_| start.elapsed() < max_time);
+        // Also whoever waits for a slab that is pinned and has room.
+        self.serve_waiting();
         Maintained { given_back: given.into(), out_of_time: !is_all }
     }
 }

@@ -4,12 +4,16 @@ mod around;
 mod builder;
 mod core;
 mod depot;
+mod holders;
 mod local;
 mod magazine;
+mod pressure;
 mod punch;
+mod quota;
 mod registry;
 mod scope;
 mod stack;
+mod waiters;
 
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
@@ -19,9 +23,12 @@ use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;
+pub use pressure::Pressure;
+pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use waiters::Ticket;
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///

@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
+    /// Requests that wait for memory.
+    pub(super) wanted: AtomicU32,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -64,6 +66,7 @@ impl Ledger {
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
             tracer,
         })
     }

@@ -144,7 +144,7 @@ impl Header {
     }
 }
 
-fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
+pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
     let extent = slot.extent();
     if !extent.is_live() {
         return None;

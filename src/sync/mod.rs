@@ -92,6 +92,8 @@ pub enum Plant {
     NotesReplaced,
     /// Whoever attaches a slab does not look whether the ledger was closed meanwhile.
     CloseUnseen,
+    /// Whoever attaches a slab looks whether somebody waits for memory in a way that may miss who came just now.
+    WantUnseen,
     /// A slab gets its first notes and does not say so.
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
