@@ -123,6 +123,8 @@ enum Cause {
     Quota { scope: Arc<str>, quota: usize, held: usize },
     /// The source of slab memory refused.
     Source { slab: usize },
+    /// There is no memory to list a slice that exists already.
+    Unlisted,
     /// The pool was closed.
     Closed,
 }
@@ -157,6 +159,10 @@ impl AllocError {
         AllocError::because(requested, Cause::Source { slab })
     }
 
+    pub(crate) fn unlisted(len: usize) -> Self {
+        AllocError::because(len, Cause::Unlisted)
+    }
+
     pub(crate) fn closed(requested: usize) -> Self {
         AllocError::because(requested, Cause::Closed)
     }
@@ -180,7 +186,7 @@ impl AllocError {
         match self.cause {
             Cause::TooLarge => Some(isize::MAX as usize),
             Cause::Limit { limit, .. } | Cause::Behind { limit, .. } | Cause::Quota { quota: limit, .. } => Some(limit),
-            Cause::Source { .. } | Cause::Closed => None,
+            Cause::Source { .. } | Cause::Unlisted | Cause::Closed => None,
         }
     }
 
@@ -212,7 +218,7 @@ impl AllocError {
         match self.cause {
             Cause::Limit { in_use, .. } | Cause::Behind { in_use, .. } => Some(in_use),
             Cause::Quota { held, .. } => Some(held),
-            Cause::TooLarge | Cause::Source { .. } | Cause::Closed => None,
+            Cause::TooLarge | Cause::Source { .. } | Cause::Unlisted | Cause::Closed => None,
         }
     }
 
@@ -232,10 +238,10 @@ impl AllocError {
         matches!(self.cause, Cause::TooLarge)
     }
 
-    /// Whether the source of slab memory had none.
+    /// Whether the source of slab memory had none, or the allocator none for what lists a slice.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self.cause, Cause::Source { .. })
+        matches!(self.cause, Cause::Source { .. } | Cause::Unlisted)
     }
 
     /// Whether the pool was [closed](crate::SlabPool::close).
@@ -276,6 +282,7 @@ impl fmt::Display for AllocError {
             Cause::Source { slab } => {
                 write!(f, "cannot allocate {requested} bytes: the memory source has none for a slab of {slab} bytes")
             }
+            Cause::Unlisted => write!(f, "cannot list a slice of {requested} bytes: there is no memory for its entry"),
             Cause::Closed => write!(f, "cannot allocate {requested} bytes: the pool is closed"),
         }?;
         for (i, holder) in self.holders().iter().enumerate() {

@@ -80,6 +80,7 @@
 //! | who pins what, now? | [`SlabPool::report`], in every [`Format`](report::Format) |
 //! | who is the owner? | [`tag`](SlabBytes::tag), [`scope`](SlabPool::scope), [`in_scope`](InScope::in_scope), [`touch`](SlabBytes::touch) |
 //! | what grows? | [`report::diff`], [`report::Series`] |
+//! | what of it did others make? | [`adopt`](SlabPool::adopt), [`CompactBytes`], [`docs::foreign`] |
 //! | what would compacting free? | [`compact_plan`](PinReport::compact_plan) |
 //! | tell me when | [`SlabPool::watch`] |
 //! | never again | [`assert_no_pins!`], [`pin_gate`](SlabPool::pin_gate), [`close`](SlabPool::close) |
@@ -102,6 +103,7 @@
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
 //!   telnet, on plain threads.
 //! * `axum`: `admin::router`, the same for a program that has axum.
+//! * `http`, `hyper`, `tungstenite`: [`CompactBytes`] for what those crates' types hold of a read buffer.
 //! * `cli`: the command `bufslab`, which asks a running program or reads a file.
 
 #![deny(unsafe_code)]
@@ -113,6 +115,7 @@ mod buf;
 mod config;
 pub mod docs;
 mod error;
+mod foreign;
 mod gates;
 mod maintain;
 #[cfg(bufslab_loom)]
@@ -134,6 +137,7 @@ pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use config::{Level, Reuse};
 pub use error::{AllocError, BuildError, TagShare};
+pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};

@@ -7,6 +7,7 @@ pub use crate::sync::{Plant, plant};
 
 use crate::config::Level;
 use crate::raw::{self, Label, SlabSource};
+use bytes::Bytes;
 use core::ops::Range;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -32,6 +33,8 @@ pub struct View {
     pub size: usize,
     /// Whether a thread cuts slices from it.
     pub attached: bool,
+    /// Whether its memory is somebody else's.
+    pub foreign: bool,
     /// Live references.
     pub handles: u64,
     /// References that no slot lists.
@@ -89,6 +92,24 @@ impl Ledger {
         (outcome, emptied.into_iter().map(Idle).collect())
     }
 
+    /// Lists `bytes` as one slice of a foreign slab.
+    #[track_caller]
+    pub fn adopt(&self, bytes: Bytes, size: usize, tag: u32) -> (Shared, Foreign) {
+        let adopted = self.0.adopt(bytes, size, Level::Sites, label(tag));
+        let (shared, slab) = adopted.unwrap_or_else(|(error, _)| panic!("{error}"));
+        (Shared(shared), Foreign(slab))
+    }
+
+    /// Lists `bytes` as one more slice of that slab, if it is there still.
+    #[track_caller]
+    pub fn adopt_beside(&self, slab: Foreign, bytes: Bytes, tag: u32) -> Option<Shared> {
+        match self.0.adopt_beside(slab.0, bytes, label(tag)) {
+            raw::Adopted::Listed(shared) => Some(Shared(shared)),
+            raw::Adopted::Elsewhere(_) => None,
+            raw::Adopted::Refused(_) => panic!("there is memory"),
+        }
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {
@@ -96,6 +117,7 @@ impl Ledger {
             generation: view.generation,
             size: view.size,
             attached: view.attached,
+            foreign: view.foreign,
             handles: view.handles,
             untracked: view.untracked,
             notes: view.slots.iter().map(|slot| (slot.scope, slot.first_hint)).collect(),
@@ -115,6 +137,10 @@ impl Ledger {
         (pinned.slabs, pinned.handles)
     }
 }
+
+/// A foreign slab that was made once, and may be gone.
+#[derive(Clone, Copy)]
+pub struct Foreign(raw::Remembered);
 
 /// An empty slab and its only possessor.
 pub struct Idle(raw::Idle);
@@ -229,6 +255,11 @@ impl Shared {
     /// Looks at the payload.
     pub fn read(&self) {
         assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
+    }
+
+    /// The size of its slab.
+    pub fn slab_size(&self) -> usize {
+        self.0.retained_size()
     }
 
     /// Charges it to a scope.

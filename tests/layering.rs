@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("pool", 4),
     ("buf", 5),
     ("retain", 6),
+    ("foreign", 6),
     ("report", 6),
     ("gates", 6),
     ("maintain", 6),

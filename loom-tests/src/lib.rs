@@ -8,6 +8,7 @@
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
 //! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
+//! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -20,6 +21,7 @@
 pub mod around;
 pub mod counts;
 pub mod exact;
+pub mod foreign;
 pub mod harness;
 pub mod looks;
 pub mod notes;
@@ -29,8 +31,16 @@ pub mod segments;
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] =
-    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, around::MODELS, punch::MODELS];
+pub const MODELS: &[&[Model]] = &[
+    counts::MODELS,
+    segments::MODELS,
+    looks::MODELS,
+    notes::MODELS,
+    exact::MODELS,
+    around::MODELS,
+    punch::MODELS,
+    foreign::MODELS,
+];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

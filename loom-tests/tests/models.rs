@@ -78,4 +78,8 @@ models! {
     punch_against_a_drop
     punch_against_the_last_drop
     two_threads_punch
+    foreign_dropped_after_the_last_read
+    joining_against_the_last_drop
+    joining_against_the_next_life
+    report_against_a_foreign_slab_that_ends
 }

@@ -55,6 +55,12 @@ const PLANTS: &[Plant] = &[
     Plant::ReclaimsHoles,
     Plant::PunchUnchecked,
     Plant::PunchTouchesSlices,
+    Plant::SingleRelaxed,
+    Plant::SizeRelaxed,
+    Plant::ForeignJoinsDead,
+    Plant::ForeignLifeUnchecked,
+    Plant::ForeignEndRelaxed,
+    Plant::ForeignKeepsFirstOnly,
     Plant::SumsBelieveBias,
 ];
 
@@ -69,6 +75,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
             "punch_against_the_last_drop",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -88,13 +97,19 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_slice_and_split_to",
             "punch_against_the_last_drop",
             "two_threads_punch",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
         Plant::AttachRelaxed => &["counts_against_recycling"],
-        Plant::GenerationRelaxed => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::GenerationRelaxed => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::StateRelaxed => &[
             "exclusive_after_the_last_remote_drop",
             "counts_against_recycling",
@@ -103,6 +118,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "exclusive_against_slots_changing_hands",
             "punch_against_slice_and_split_to",
             "two_threads_punch",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::PublishRelaxed => &[
             "report_against_slots_changing_hands",
@@ -112,14 +128,21 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_slots_changing_hands",
             "snapshot_against_a_clone_and_a_split",
             "punch_against_slice_and_split_to",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::FieldsRelaxed => &["report_against_slots_changing_hands", "report_against_reuse_in_place"],
-        Plant::FreeRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
-        Plant::SweepRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
+        Plant::FreeRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
+        Plant::SweepRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
         Plant::SegmentListRelaxed => &[
             "snapshot_against_split_to",
             "report_against_segments_moving_on",
@@ -166,7 +189,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_the_last_drop",
             "two_threads_punch",
         ],
-        Plant::RefBeforeSlot => &["drops_are_over_before_the_next_life", "snapshot_against_split_to"],
+        Plant::RefBeforeSlot => {
+            &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
+        }
         Plant::SnapshotClaimsOnly => &[
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_slots_changing_hands",
@@ -194,10 +219,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "guests_take_distinct_slots",
             "guest_takes_over_from_the_dead",
             "dying_threads_share_a_segment",
+            "foreign_dropped_after_the_last_read",
         ],
-        Plant::RecycleKeepsGeneration => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::RecycleKeepsGeneration => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::RemotePopsOwnersSlot => &[
             "owner_and_guest",
             "clone_and_drop_on_two_threads",
@@ -208,12 +237,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
             "punch_against_slice_and_split_to",
+            "joining_against_the_last_drop",
         ],
         Plant::AdoptsTheLiving => &[
             "guest_takes_over_from_the_dead",
             "clone_and_drop_on_two_threads",
             "owner_and_guest",
             "owner_dies_with_a_slab_in_hand",
+            "foreign_dropped_after_the_last_read",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop", "owner_settles_what_guests_made"],
@@ -245,6 +276,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
+        Plant::SingleRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::SizeRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignJoinsDead => &["joining_against_the_last_drop", "joining_against_the_next_life"],
+        Plant::ForeignLifeUnchecked => &["joining_against_the_next_life"],
+        Plant::ForeignEndRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignKeepsFirstOnly => &["joining_against_the_last_drop"],
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

@@ -8,6 +8,10 @@ pub mod around_the_pin {}
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 
+/// Memory of other crates: what pins it, how to see it, how to end it.
+#[doc = include_str!("foreign.md")]
+pub mod foreign {}
+
 /// Many instances: Prometheus, Grafana, and continuous profilers.
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}

@@ -237,6 +237,7 @@ impl Core {
             max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
+            foreign_bytes: pinned.foreign,
             pinned_slabs: pinned.slabs,
             handles: pinned.handles,
             idle_bytes: self.depot.bytes(),
@@ -260,6 +261,10 @@ impl Drop for Core {
 /// Hands a slab that a dropped slice emptied to its pool; if that is gone, the memory goes back to the source.
 #[cold]
 pub(crate) fn recycle(idle: Idle) {
+    if idle.is_foreign() {
+        // Not ours to use again: its owner gets it back.
+        return drop(idle);
+    }
     let home = idle.ledger().home().and_then(|home| home.downcast::<Core>().ok());
     match home {
         Some(core) => core.take_back(idle),

@@ -208,6 +208,9 @@ pub struct PoolStats {
     pub memory_bytes: usize,
     /// Sizes of the slabs that some slice keeps alive.
     pub pinned_bytes: usize,
+    /// Those of `pinned_bytes` that are somebody else's memory, [adopted](SlabPool::adopt) to be listed here. They are no
+    /// part of `memory_bytes`.
+    pub foreign_bytes: usize,
     /// How many slabs those are.
     pub pinned_slabs: usize,
     /// Live handles on slabs.

@@ -146,6 +146,9 @@ impl Ledger {
         // SAFETY: headers are type-stable; the caller has this slab to itself.
         let header_ref = unsafe { header.as_ref() };
         let size = header_ref.size();
+        if header_ref.is_foreign() {
+            return self.retire_foreign(header);
+        }
         if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
             // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
             // below. Payload pointers are gone with the handles.
@@ -156,7 +159,17 @@ impl Ledger {
         self.spare_headers.lock().push(header);
     }
 
-    fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
+    /// The same for memory that is somebody else's and was never charged for. It goes last: that is the user's code.
+    fn retire_foreign(&self, header: NonNull<Header>) {
+        // SAFETY: as in `retire`.
+        let header_ref = unsafe { header.as_ref() };
+        let kept = header_ref.end_life();
+        header_ref.set_memory(ptr::null_mut(), 0);
+        self.spare_headers.lock().push(header);
+        drop(kept);
+    }
+
+    pub(super) fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
         if let Some(header) = self.spare_headers.lock().pop() {
             return Some(header);
         }

@@ -7,6 +7,7 @@
 //! | slot | `Slot` | 32 B | one live handle's place, site, tag | shared: only its handle writes it |
 //! | segment | `Segment` | 1 KiB | slots with one allocator thread | tied to a slab for ever |
 //! | notes | `Notes` | 480 B | scope, hints and stack of a segment's handles, once one has any | in most segments |
+//! | life | `Life` | 40 B | what keeps a foreign slab's memory: the `Bytes` that were adopted | in a slab of ours |
 //! | ledger | [`Ledger`] | | all headers and segments of a pool | freed before the last slab is |
 //! | handle | [`Shared`], [`Unique`] | 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
 //!
@@ -20,6 +21,7 @@
 mod acquire;
 mod around;
 mod exit;
+mod foreign;
 mod handles;
 mod header;
 mod ledger;
@@ -41,6 +43,7 @@ mod word;
 
 pub(crate) use around::{Around, Search};
 pub(crate) use exit::at_exit;
+pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;

@@ -123,6 +123,7 @@ fn pinned_slab(view: SlabView, now: u32, scopes: &impl Fn(u32) -> Option<ScopeNa
         generation: view.generation,
         size,
         attached: view.attached,
+        foreign: view.foreign,
         suspect: view.suspect,
         level: view.level,
         handles,
@@ -144,6 +145,7 @@ fn count(slab: &PinnedSlab, totals: &mut Totals) {
     add(&mut totals.untracked, slab.untracked);
     add(&mut totals.in_motion, slab.in_motion);
     add(&mut totals.pinned_bytes, slab.size);
+    add(&mut totals.foreign_bytes, if slab.foreign { slab.size } else { 0 });
     add(&mut totals.live_bytes, slab.live_bytes);
     add(&mut totals.waste_bytes, slab.waste_bytes);
     let fate = match slab.fate() {

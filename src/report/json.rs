@@ -104,6 +104,7 @@ fn totals(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "unlisted_bytes", t.unlisted_bytes)?;
     member(out, ",", "writable_bytes", t.writable_bytes)?;
     member(out, ",", "resident_bytes", t.resident_bytes)?;
+    member(out, ",", "foreign_bytes", t.foreign_bytes)?;
     member(out, ",", "memory_bytes", t.memory_bytes)?;
     member(out, ",", "idle_bytes", t.idle_bytes)?;
     member(out, ",", "ledger_bytes", t.ledger_bytes)?;
@@ -168,6 +169,7 @@ fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
     member(out, ",", "generation", slab.generation)?;
     member(out, ",", "size", slab.size)?;
     member(out, ",", "attached", Value::Flag(slab.attached))?;
+    member(out, ",", "foreign", Value::Flag(slab.foreign))?;
     member(out, ",", "suspect", Value::Flag(slab.suspect))?;
     member(out, ",", "level", Value::Text(&slab.level.to_string()))?;
     member(out, ",", "handles", slab.handles)?;

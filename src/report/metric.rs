@@ -222,6 +222,11 @@ pub const METRICS: &[Metric] = &[
         "Bytes of pinned slabs that take real memory; only there if memory comes by the page.",
     ),
     Metric::bytes(
+        "bufslab_foreign_bytes",
+        |report| report.totals.foreign_bytes as f64,
+        "Pinned slabs that are memory of others, adopted to be listed; no part of bufslab_memory_bytes.",
+    ),
+    Metric::bytes(
         "bufslab_idle_bytes",
         |report| report.totals.idle_bytes as f64,
         "Memory of empty slabs that the pool keeps ready for use.",

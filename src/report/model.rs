@@ -118,7 +118,8 @@ impl PinReport {
 /// ```text
 /// pinned_bytes = live_bytes + waste_bytes
 /// pinned_bytes = reclaimable_bytes + attached_bytes + unlisted_bytes + writable_bytes
-/// memory_bytes = pinned_bytes + idle_bytes + slabs that are attached and empty     (if nothing moves meanwhile)
+/// memory_bytes = pinned_bytes - foreign_bytes + idle_bytes + slabs that are attached and empty
+///                                                                                  (if nothing moves meanwhile)
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -157,6 +158,9 @@ pub struct Totals {
     /// Bytes of the pinned slabs that take real memory: less than `pinned_bytes` where pages were never used, or given back by
     /// [`punch`](crate::SlabPool::punch). `None` if it is not known of one of them, as where memory is not page-backed.
     pub resident_bytes: Option<usize>,
+    /// Those of `pinned_bytes` that are somebody else's memory, [adopted](crate::SlabPool::adopt) to be listed here. They are
+    /// no part of `memory_bytes`.
+    pub foreign_bytes: usize,
     /// Memory of the pool's slabs, pinned or not.
     pub memory_bytes: usize,
     /// Memory of slabs the pool keeps ready for use.
@@ -179,6 +183,10 @@ pub struct PinnedSlab {
     pub size: usize,
     /// Whether a thread still allocates from it.
     pub attached: bool,
+    /// Whether it is somebody else's memory that was [adopted](crate::SlabPool::adopt): its size is what was said then, and
+    /// offsets count from the first slice that was adopted. Without its slices nothing in this pool holds it; it is freed if
+    /// nothing elsewhere does.
+    pub foreign: bool,
     /// Whether it was found old and sparse, so that whatever touches its slices leaves a stack.
     pub suspect: bool,
     /// The tracking level it was taken under.

@@ -90,13 +90,19 @@ impl PinReport {
         let memory = format!(
             "memory {}, of which pinned {}, idle {}; the ledger itself {}",
             bytes(t.memory_bytes),
-            bytes(t.pinned_bytes),
+            bytes(t.pinned_bytes.saturating_sub(t.foreign_bytes)),
             bytes(t.idle_bytes),
             bytes(t.ledger_bytes),
         );
         lines.prose(&memory)?;
         if limits.slabs == usize::MAX || t.resident_bytes.is_some() || self.backing != Backing::new("heap") {
             lines.prose(&self.resident())?;
+        }
+        if t.foreign_bytes > 0 {
+            let slabs = self.slabs.iter().filter(|slab| slab.foreign).count();
+            let text =
+                format!("pinned besides: {} of {} that others allocated", bytes(t.foreign_bytes), count(slabs, "slab"));
+            lines.prose(&text)?;
         }
         if t.in_motion > 0 {
             let text = format!("{} being made or dropped while this was taken", count(t.in_motion, "handle"));
@@ -322,6 +328,9 @@ pub(super) fn remarks(slab: &PinnedSlab) -> String {
     let mut remarks = Vec::new();
     if slab.attached {
         remarks.push("attached".to_owned());
+    }
+    if slab.foreign {
+        remarks.push("foreign".to_owned());
     }
     if slab.suspect {
         remarks.push("suspect".to_owned());

@@ -110,6 +110,18 @@ pub enum Plant {
     PunchUnchecked,
     /// The page on which a slice ends is given back with the dead ones behind it.
     PunchTouchesSlices,
+    /// The first reference of a slab without an owner is told without the slab it belongs to.
+    SingleRelaxed,
+    /// A header's new size is told without the end of the slab before.
+    SizeRelaxed,
+    /// Whoever joins a foreign slab does not look whether its last handle is gone.
+    ForeignJoinsDead,
+    /// Whoever joins a foreign slab does not look whether it is still the same one.
+    ForeignLifeUnchecked,
+    /// A foreign slab's end is told without the end of its generation.
+    ForeignEndRelaxed,
+    /// A foreign slab keeps only the first `Bytes` that was adopted for it.
+    ForeignKeepsFirstOnly,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }

@@ -40,6 +40,7 @@ fn the_figures_are_those_of_the_report() {
         ("bufslab_attached_bytes", t.attached_bytes),
         ("bufslab_unlisted_bytes", t.unlisted_bytes),
         ("bufslab_writable_bytes", t.writable_bytes),
+        ("bufslab_foreign_bytes", t.foreign_bytes),
         ("bufslab_idle_bytes", t.idle_bytes),
         ("bufslab_slab_size_bytes", 4096),
         ("bufslab_max_bytes", 1 << 20),

@@ -78,6 +78,8 @@ struct SlabText {
     size: usize,
     attached: bool,
     #[serde(default)]
+    foreign: bool,
+    #[serde(default)]
     suspect: bool,
     level: LevelName,
     handles: Handles,
@@ -277,6 +279,7 @@ impl TryFrom<SlabText> for Slab {
             generation: text.generation,
             size,
             attached: text.attached,
+            foreign: text.foreign,
             suspect: text.suspect,
             level: text.level.0,
             handles,

@@ -38,6 +38,7 @@ pub(super) fn slab(id: u64, size: usize, slots: Vec<SlotView>) -> SlabView {
         generation: 1,
         size,
         attached: false,
+        foreign: false,
         suspect: false,
         handles: slots.len() as u64,
         untracked: 0,

@@ -44,6 +44,7 @@ fn every_figure_survives() {
         ("attached_bytes", t.attached_bytes),
         ("unlisted_bytes", t.unlisted_bytes),
         ("writable_bytes", t.writable_bytes),
+        ("foreign_bytes", t.foreign_bytes),
         ("memory_bytes", t.memory_bytes),
         ("idle_bytes", t.idle_bytes),
         ("ledger_bytes", t.ledger_bytes),
