@@ -61,6 +61,37 @@ impl Ledger {
         self.0.close();
     }
 
+    /// One more request waits for memory, and everybody is asked for the slabs they are attached to.
+    pub fn want(&self) {
+        self.0.want(1);
+        self.0.recall();
+    }
+
+    /// Whether somebody waits for memory, or else will see what the caller did before.
+    pub fn is_wanted_now(&self) -> bool {
+        self.0.is_wanted_now()
+    }
+
+    /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
+    /// emptied it.
+    pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
+        let want = raw::Around { size, longest: n, hole: n, free: n, again: false };
+        let mut emptied = Vec::new();
+        let mut attached = self.0.attach_around(want, &mut raw::Search::default(), &mut emptied);
+        assert!(emptied.len() < 2, "one slab is emptied once");
+        if let Some(attached) = &mut attached {
+            assert!(attached.next_hole(n), "it was chosen for its hole");
+        }
+        (attached.map(Attached), emptied.pop().map(Idle))
+    }
+
+    /// Gives dead pages back. Returns the slabs that looking at them emptied.
+    pub fn punch(&self) -> (raw::Punched, Vec<Idle>) {
+        let mut emptied = Vec::new();
+        let outcome = self.0.punch(&mut emptied);
+        (outcome, emptied.into_iter().map(Idle).collect())
+    }
+
     /// Lists `bytes` as one slice of a foreign slab.
     #[track_caller]
     pub fn adopt(&self, bytes: Bytes, size: usize, tag: u32) -> (Shared, Foreign) {
@@ -93,6 +124,11 @@ impl Ledger {
             slices: view.slots.iter().map(|slot| (slot.offset..slot.offset + slot.len, slot.tag)).collect(),
         };
         self.0.views().into_iter().map(view).collect()
+    }
+
+    /// Bytes of slabs that are out.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
     }
 
     /// Pinned slabs, and the handles on them.
@@ -141,13 +177,29 @@ impl Attached {
         self.0.alloc(n, label(tag)).map(filled)
     }
 
+    /// Whether this thread was asked to give the slab up.
+    pub fn is_recalled(&self) -> bool {
+        self.0.is_recalled()
+    }
+
+    /// Cuts `n` bytes and leaves them writable.
+    #[track_caller]
+    pub fn cut(&self, n: usize) -> Option<Unique> {
+        self.0.alloc(n, label(0)).map(Unique)
+    }
+
+    /// Goes on to the next hole with room for `n` bytes.
+    pub fn next_hole(&mut self, n: usize) -> bool {
+        self.0.next_hole(n)
+    }
+
     /// Whether no slice is left.
     pub fn is_drained(&self) -> bool {
         self.0.is_drained()
     }
 
     /// Starts over in a drained slab.
-    pub fn reset(&self) {
+    pub fn reset(&mut self) {
         self.0.reset(Level::Sites);
     }
 
@@ -254,6 +306,22 @@ impl Unique {
     /// Writes. Only for the one handle of its slab: the witness that loom watches is the slab's.
     pub fn overwrite(&mut self) {
         self.0.overwrite();
+    }
+
+    /// Cuts off what follows the first `at` bytes.
+    #[track_caller]
+    pub fn split_off(&mut self, at: usize) -> Unique {
+        Unique(self.0.split_off(at, label(0)))
+    }
+
+    /// Takes the allocation it was split from back, if that is free, and says whether it has room for `wanted` bytes then.
+    pub fn reclaim(&mut self, wanted: usize) -> bool {
+        matches!(self.0.reclaim_root(wanted), raw::Reclaim::Taken)
+    }
+
+    /// The same bytes, all of them, read-only.
+    pub fn fill_and_freeze(self) -> Shared {
+        filled(self.0)
     }
 
     /// Gives the handle up.

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("foreign", 6),
     ("report", 6),
     ("gates", 6),
+    ("maintain", 6),
     ("watch", 6),
     ("admin", 6),
     ("bin", 8),

@@ -38,6 +38,8 @@ models! {
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
     closing_against_attaching
+    waiting_against_attaching
+    waiting_against_giving_back
 
     report_against_recycling
     report_against_reuse_in_place
@@ -60,6 +62,22 @@ models! {
     exclusive_against_slots_changing_hands
     exclusive_after_the_last_remote_drop
 
+    around_against_a_clone_that_moves
+    around_against_slice_and_split_to
+    around_against_slots_changing_hands
+    around_against_the_last_drop
+    two_threads_attach_around
+    report_against_attaching_around
+    guest_and_new_owner_take_slots
+    closing_against_attaching_around
+    holes_are_not_reclaimed
+
+    punch_against_attaching_around
+    punch_against_a_clone_that_moves
+    punch_against_slice_and_split_to
+    punch_against_a_drop
+    punch_against_the_last_drop
+    two_threads_punch
     foreign_dropped_after_the_last_read
     joining_against_the_last_drop
     joining_against_the_next_life

@@ -46,8 +46,15 @@ const PLANTS: &[Plant] = &[
     Plant::ExclusiveNoRecheck,
     Plant::NotesReplaced,
     Plant::CloseUnseen,
+    Plant::WantUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
+    Plant::LooksBesideEachOther,
+    Plant::AroundKeepsPin,
+    Plant::HoleFromTheStart,
+    Plant::ReclaimsHoles,
+    Plant::PunchUnchecked,
+    Plant::PunchTouchesSlices,
     Plant::SingleRelaxed,
     Plant::SizeRelaxed,
     Plant::ForeignJoinsDead,
@@ -67,6 +74,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "punch_against_the_last_drop",
             "foreign_dropped_after_the_last_read",
             "joining_against_the_last_drop",
             "joining_against_the_next_life",
@@ -85,6 +93,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
             "foreign_dropped_after_the_last_read",
             "joining_against_the_last_drop",
             "joining_against_the_next_life",
@@ -104,6 +116,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "exclusive_against_slots_changing_hands",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
             "report_against_a_foreign_slab_that_ends",
         ],
         Plant::PublishRelaxed => &[
@@ -113,6 +127,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "report_against_segments_moving_on",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
             "report_against_a_foreign_slab_that_ends",
         ],
         Plant::FieldsRelaxed => &["report_against_slots_changing_hands", "report_against_reuse_in_place"],
@@ -134,6 +149,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_a_clone_and_a_split",
             "exclusive_against_a_clone_that_moves",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
         ],
         Plant::RefundBeforeDisown => &["detach_against_the_last_remote_drop"],
         Plant::RefundForgetsTally => &[
@@ -164,6 +182,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
+            "punch_against_a_drop",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
         ],
         Plant::RefBeforeSlot => {
             &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
@@ -173,14 +197,20 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
         ],
         Plant::SnapshotNoRecheck => &[
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
         ],
-        Plant::ShrinkBeforePublish => &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split"],
-        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split"],
+        Plant::ShrinkBeforePublish => {
+            &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"]
+        }
+        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"],
         Plant::SweepAllocatesLive => &[
             "owner_sweeps_what_guests_free",
             "clone_and_drop_on_two_threads",
@@ -206,6 +236,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
             "joining_against_the_last_drop",
         ],
         Plant::AdoptsTheLiving => &[
@@ -226,6 +257,22 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::NotesUnpublished => &["two_threads_note_in_one_segment"],
         Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
         Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
+        Plant::WantUnseen => &["waiting_against_attaching", "waiting_against_giving_back"],
+        Plant::LooksBesideEachOther => &[
+            "two_threads_attach_around",
+            "punch_against_attaching_around",
+            "two_threads_punch",
+            "punch_against_slice_and_split_to",
+        ],
+        Plant::PunchUnchecked => {
+            &["punch_against_attaching_around", "punch_against_slice_and_split_to", "two_threads_punch"]
+        }
+        Plant::PunchTouchesSlices => {
+            &["punch_against_attaching_around", "punch_against_a_clone_that_moves", "punch_against_slice_and_split_to"]
+        }
+        Plant::AroundKeepsPin => &["around_against_the_last_drop", "punch_against_attaching_around"],
+        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
+        Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],

@@ -16,13 +16,15 @@ use std::sync::{Arc, OnceLock, Weak};
 /// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
 pub(crate) struct Ledger {
     id: usize,
-    source: Box<dyn SlabSource>,
+    pub(super) source: Box<dyn SlabSource>,
     max_bytes: usize,
     max_ledger_bytes: usize,
     memory_bytes: AtomicUsize,
     ledger_bytes: AtomicUsize,
     /// Every header there is, so that a report finds them.
-    headers: Mutex<Vec<NonNull<Header>>>,
+    pub(super) headers: Mutex<Vec<NonNull<Header>>>,
+    /// Where the next search for a partly filled slab starts.
+    pub(super) rotor: AtomicUsize,
     /// Headers without a slab.
     spare_headers: Mutex<Vec<NonNull<Header>>>,
     /// Segments without a slab, linked by `next`.
@@ -30,6 +32,8 @@ pub(crate) struct Ledger {
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
+    /// Requests that wait for memory.
+    pub(super) wanted: AtomicU32,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -57,10 +61,12 @@ impl Ledger {
             memory_bytes: AtomicUsize::new(0),
             ledger_bytes: AtomicUsize::new(0),
             headers: Mutex::new(Vec::new()),
+            rotor: AtomicUsize::new(0),
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
             tracer,
         })
     }

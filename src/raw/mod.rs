@@ -19,16 +19,21 @@
 //! on whatever thread, the count reaches zero there, and [`Shared::release`] returns the slab to be used again.
 
 mod acquire;
+mod around;
 mod exit;
 mod foreign;
 mod handles;
 mod header;
 mod ledger;
+mod look;
 mod notes;
 mod owned;
 mod project;
+mod punch;
+mod recall;
 mod segment;
 mod shared;
+mod shares;
 mod slab;
 mod slot;
 mod snapshot;
@@ -36,17 +41,22 @@ mod source;
 mod unique;
 mod word;
 
+pub(crate) use around::{Around, Search};
 pub(crate) use exit::at_exit;
 pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
 pub(crate) use project::Beside;
+pub use punch::Punched;
 pub(crate) use shared::Shared;
+pub(crate) use shares::By;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;
 pub(crate) use snapshot::{SlabView, SlotView};
-pub use source::{HeapSource, SlabSource};
+pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use source::{HugePageUse, HugePages, Mapping, MmapSource};
 pub(crate) use unique::{Reclaim, Unique};
 #[cfg(bufslab_loom)]
 pub(crate) use {slot::Extent, snapshot::exact};

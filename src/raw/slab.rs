@@ -1,13 +1,15 @@
 //! A slab as its possessor has it: idle (nobody's), or attached to the thread that cuts slices from it.
 //!
 //! ```text
-//!            attach                       detach, slices left
+//!            attach                  detach, slices left
 //!    Idle ───────────▶ Attached ─────────────────────────────▶ (kept by its slices alone)
-//!     ▲                  │  ▲ reset: drained, reused in place              │
-//!     │  detach, none left  └──┘                                           │
-//!     └──────────────────┴───────────────────────── the last slice drops ──┘
+//!     ▲                │  ▲  ▲ └── around: attached to its holes ─────────┤
+//!     │                │  └──┘ reset: drained, reused in place            │
+//!     │  detach, none left                                                │
+//!     └────────────────┴────────────────────────── the last slice drops ──┘
 //! ```
 
+use super::around::Holes;
 use super::header::{Entry, Header};
 use super::ledger::Ledger;
 use super::slot::{Extent, Mark};
@@ -51,7 +53,7 @@ impl Idle {
         idle
     }
 
-    fn header_ref(&self) -> &Header {
+    pub(super) fn header_ref(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -87,13 +89,13 @@ impl Idle {
         let header = self.header_ref();
         header.set_level(level);
         header.hand_segments_to(me);
+        header.set_punched(false);
         header.attach(me);
-        header.set_limit(header.size());
-        if self.ledger.is_closed_now() && !planted(Plant::CloseUnseen) {
-            header.set_limit(0);
-        }
+        let size = header.size();
         let (header, ledger) = self.into_parts();
-        Ok(Attached { header, ledger: Some(ledger), not_send: PhantomData })
+        let attached = Attached::with_holes(header, ledger, Holes::default());
+        attached.open(size);
+        Ok(attached)
     }
 
     /// Turns the whole slab into one handle of `n` bytes, with no owner.
@@ -109,6 +111,7 @@ impl Idle {
         debug_assert!(0 < n && n <= self.size());
         let header = self.header_ref();
         header.set_level(level);
+        header.set_punched(false);
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.fixed.retired_tick.store(clock::last(), Ordering::Relaxed);
         let (this, ledger) = self.into_parts();
@@ -154,13 +157,27 @@ pub(crate) struct Attached {
     header: NonNull<Header>,
     /// Taken when the slab is detached.
     ledger: Option<Arc<Ledger>>,
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) holes: Holes,
     /// The owner's counts are this thread's alone.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Attached {
+    pub(super) fn with_holes(header: NonNull<Header>, ledger: Arc<Ledger>, holes: Holes) -> Attached {
+        Attached { header, ledger: Some(ledger), holes, not_send: PhantomData }
+    }
+
+    /// Lets the owner cut up to `limit`, unless the ledger is closed.
+    pub(super) fn open(&self, limit: usize) {
+        self.header().set_limit(limit);
+        if self.ledger.as_ref().is_some_and(|ledger| ledger.is_closed_now()) && !planted(Plant::CloseUnseen) {
+            self.header().set_limit(0);
+        }
+    }
+
     #[inline]
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -195,15 +212,20 @@ impl Attached {
     }
 
     /// Starts over at the beginning of a drained slab, whose memory is still hot in the cache.
-    pub(crate) fn reset(&self, level: Level) {
+    pub(crate) fn reset(&mut self, level: Level) {
         assert!(self.is_drained(), "only an empty slab is reused");
+        self.holes.clear();
         let header = self.header();
         header.set_level(level);
         header.count_reset();
         header.fixed.witness.write();
         header.bump_generation();
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
+        header.reset_birth();
         header.set_cursor(0);
+        if header.limit() != header.size() {
+            self.open(header.size());
+        }
     }
 
     /// Overwrites the memory of a drained slab with zeros.
@@ -211,6 +233,12 @@ impl Attached {
         assert!(self.is_drained(), "only an empty slab is overwritten");
         // SAFETY: the memory is this long, no slice is left, and only this thread could cut one.
         unsafe { self.header().base().write_bytes(0, self.size()) };
+    }
+
+    /// The list of holes, to be used for another slab.
+    pub(crate) fn take_holes(&mut self) -> Holes {
+        self.holes.clear();
+        core::mem::take(&mut self.holes)
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.

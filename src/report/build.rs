@@ -46,6 +46,7 @@ impl PinReport {
             slab_size: whole.slab_size,
             level: whole.level,
             retain_policy: whole.retain_policy,
+            backing: whole.backing.clone(),
             taken_at: whole.taken_at,
             now_tick: (whole.uptime.as_millis() / u128::from(Age::TICK_MS)) as u32,
             memory_bytes: whole.totals.memory_bytes,
@@ -67,6 +68,10 @@ impl PinReport {
             ..Totals::default()
         };
         slabs.iter().for_each(|slab| count(slab, &mut totals));
+        totals.resident_bytes = match slabs.is_empty() {
+            true => meta.backing.page_size.map(|_| 0),
+            false => slabs.iter().try_fold(0, |sum: usize, slab| Some(sum.saturating_add(slab.resident_bytes?))),
+        };
         // Before they are sorted by age: no figure is to depend on it.
         let tables = Tables::of(&slabs);
         slabs.sort_unstable_by_key(|slab| {
@@ -78,6 +83,7 @@ impl PinReport {
             slab_size: meta.slab_size,
             level: meta.level,
             retain_policy: meta.retain_policy,
+            backing: meta.backing,
             taken_at: meta.taken_at,
             uptime: Duration::from_millis(u64::from(meta.now_tick) * Age::TICK_MS),
             totals,
@@ -125,6 +131,7 @@ fn pinned_slab(view: SlabView, now: u32, scopes: &impl Fn(u32) -> Option<ScopeNa
         in_motion,
         live_bytes,
         waste_bytes: size - live_bytes,
+        resident_bytes: view.resident.map(|bytes| bytes.min(size)),
         age,
         slices,
     };

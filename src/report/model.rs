@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::config::Level;
 use crate::policy::RetainPolicy;
-use crate::raw::SliceKind;
+use crate::raw::{Backing, SliceKind};
 use crate::track::{ScopeName, Site, Tag, Trace, TraceId};
 
 /// What keeps a pool's slabs alive, taken without stopping anyone.
@@ -45,6 +45,8 @@ pub struct PinReport {
     pub level: Level,
     /// The pool's policy for `retain`.
     pub retain_policy: RetainPolicy,
+    /// What the memory of the pool's slabs really is.
+    pub backing: Backing,
     /// When the report was taken, by the wall clock.
     pub taken_at: SystemTime,
     /// How long the pool's clock had run by then: no slab or slice is older.
@@ -153,6 +155,9 @@ pub struct Totals {
     /// Slabs, neither attached nor with unlisted handles, that a writable buffer (`SlabBytesMut`) keeps. It cannot be
     /// compacted before it is frozen.
     pub writable_bytes: usize,
+    /// Bytes of the pinned slabs that take real memory: less than `pinned_bytes` where pages were never used, or given back by
+    /// [`punch`](crate::SlabPool::punch). `None` if it is not known of one of them, as where memory is not page-backed.
+    pub resident_bytes: Option<usize>,
     /// Those of `pinned_bytes` that are somebody else's memory, [adopted](crate::SlabPool::adopt) to be listed here. They are
     /// no part of `memory_bytes`.
     pub foreign_bytes: usize,
@@ -196,6 +201,8 @@ pub struct PinnedSlab {
     pub live_bytes: usize,
     /// `size - live_bytes`.
     pub waste_bytes: usize,
+    /// Bytes of it that take real memory, by whole pages. `None` if that is not known. A hint: the slab is used meanwhile.
+    pub resident_bytes: Option<usize>,
     /// The age of its slices as the slab knows it: born after a thread attached the slab, and before the thread retired
     /// it.
     pub age: Age,
@@ -360,6 +367,7 @@ pub(crate) struct ReportMeta {
     pub(crate) slab_size: usize,
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
+    pub(crate) backing: Backing,
     pub(crate) taken_at: SystemTime,
     /// The clock's tick when the report was taken.
     pub(crate) now_tick: u32,

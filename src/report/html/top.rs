@@ -200,6 +200,9 @@ fn memory(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     if t.names_bytes > 0 {
         write!(out, " and {} for names, scopes and stacks", Bytes(t.names_bytes))?;
     }
+    if let Some(resident) = t.resident_bytes {
+        write!(out, ". Of the pinned slabs {} is resident", Bytes(resident))?;
+    }
     out.write_str(".</p>\n</section>\n")
 }
 

@@ -98,6 +98,7 @@ pub(super) fn random_views(random: &mut Random) -> Vec<SlabView> {
                 level: Level::Sites,
                 attached_tick: NOW - 1_000,
                 retired_tick: random.one_in(2).then_some(NOW - 500),
+                resident: random.one_in(2).then(|| random.below(size + 1)),
                 slots,
             }
         })
