@@ -112,6 +112,8 @@ pub(super) struct Fixed {
     pub(super) retired_tick: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
     pub(super) unlisted: AtomicU32,
+    /// Not 0: the memory has to be overwritten before it is used again; see [`super::secret`].
+    pub(super) must_wipe: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
@@ -176,6 +178,7 @@ impl Header {
                 attached_tick: AtomicU32::new(0),
                 retired_tick: AtomicU32::new(0),
                 unlisted: AtomicU32::new(0),
+                must_wipe: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
                 keep: UnsafeCell::new(None),

@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::notes::{NOTES_SIZE, Notes};
+use super::poison;
 use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
@@ -131,7 +132,9 @@ impl Ledger {
         let memory = self.source.allocate(layout).ok_or_else(refused)?;
         core::mem::forget(unmade);
         // SAFETY: headers are type-stable; this one is nobody else's now.
-        unsafe { header.as_ref() }.set_memory(memory.as_ptr(), size);
+        let header_ref = unsafe { header.as_ref() };
+        header_ref.set_memory(memory.as_ptr(), size);
+        poison::close(header_ref, 0, size);
         Ok(Idle::fresh(header, Arc::clone(self)))
     }
 
@@ -140,6 +143,7 @@ impl Ledger {
         // SAFETY: headers are type-stable; the caller has this slab to itself.
         let header_ref = unsafe { header.as_ref() };
         let size = header_ref.size();
+        poison::open(header_ref, 0, size);
         if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
             // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
             // below. Payload pointers are gone with the handles.

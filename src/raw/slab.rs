@@ -10,6 +10,7 @@
 
 use super::header::{Entry, Header};
 use super::ledger::Ledger;
+use super::poison;
 use super::slot::{Extent, Mark};
 use super::unique::Unique;
 use super::word::Word;
@@ -44,6 +45,8 @@ impl Idle {
         let idle = Idle { header, ledger };
         let header = idle.header_ref();
         header.fixed.witness.write();
+        header.wipe_if_must();
+        poison::close(header, 0, header.size());
         header.bump_generation();
         let rest = header.cut_segments(KEPT_SEGMENTS);
         header.hand_segments_to(thread::NOBODY);
@@ -68,8 +71,7 @@ impl Idle {
 
     /// Overwrites the memory with zeros.
     pub(crate) fn zero(&mut self) {
-        // SAFETY: the memory is this long and nobody else has a pointer into it that may be used.
-        unsafe { self.header_ref().base().write_bytes(0, self.size()) };
+        self.header_ref().zero();
     }
 
     /// Makes this thread the slab's owner. Fails when the thread is dying and has no identity any more.
@@ -112,6 +114,7 @@ impl Idle {
             Some(slot) => header.publish(slot, entry, 0),
             None => header.count_unlisted(1),
         }
+        poison::open(header, 0, n);
         // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
         unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
     }
@@ -189,6 +192,8 @@ impl Attached {
         header.set_level(level);
         header.count_reset();
         header.fixed.witness.write();
+        header.wipe_if_must();
+        poison::close(header, 0, header.size());
         header.bump_generation();
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.set_cursor(0);
@@ -197,8 +202,7 @@ impl Attached {
     /// Overwrites the memory of a drained slab with zeros.
     pub(crate) fn zero(&self) {
         assert!(self.is_drained(), "only an empty slab is overwritten");
-        // SAFETY: the memory is this long, no slice is left, and only this thread could cut one.
-        unsafe { self.header().base().write_bytes(0, self.size()) };
+        self.header().zero();
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.
@@ -236,14 +240,16 @@ pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Uniqu
 unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
     // SAFETY: an owned slab's header lives.
     let header = unsafe { this.as_ref() };
-    let cursor = header.cursor();
-    if n == 0 || n > header.room() {
+    let at = header.cursor();
+    let cursor = poison::start(header, at);
+    if n == 0 || n > header.room().saturating_sub(cursor - at) {
         return None;
     }
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
     let slot = Header::enlist_as_owner(this, entry);
-    header.set_cursor(cursor + n);
+    header.set_cursor(poison::after(header, cursor + n));
+    poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back.
     unsafe {

@@ -69,7 +69,7 @@ pub(crate) struct Pinned {
 }
 
 impl Header {
-    fn segments(&self) -> impl Iterator<Item = &Segment> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Segment> {
         let mut next = self.first_segment();
         core::iter::from_fn(move || {
             // SAFETY: segments are type-stable.

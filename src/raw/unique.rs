@@ -11,6 +11,7 @@ use super::slab::{Idle, Label};
 use super::slot::{Extent, Slot};
 use super::snapshot;
 use super::word::{Hold, Word};
+use super::{poison, secret};
 use crate::sync::thread;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
@@ -63,7 +64,8 @@ impl Unique {
     /// remembers the pool and the size, so that a buffer that is filled to the last byte again and again keeps its size.
     fn empty_at(&self, ptr: NonNull<u8>) -> Unique {
         let size = self.root_len().or_else(|| self.region()).unwrap_or(self.capacity);
-        Unique { ptr, len: 0, capacity: 0, word: Word::pool(self.word.pool_id(), size) }
+        let word = Word::pool(self.word.pool_id(), size);
+        Unique { ptr, len: 0, capacity: 0, word: if self.is_secret() { word.secret() } else { word } }
     }
 
     #[inline]
@@ -139,17 +141,32 @@ impl Unique {
         self.capacity -= n;
     }
 
+    #[inline]
     fn slot(&self) -> Option<&Slot> {
-        match self.word.hold() {
+        match self.word.hold_of_any() {
             // SAFETY: slots are type-stable, and this one is the handle's while it lives.
             Hold::Slot(slot) => Some(unsafe { slot.as_ref() }),
             _ => None,
         }
     }
 
+    #[inline]
+    pub(crate) fn is_secret(&self) -> bool {
+        self.word.is_secret()
+    }
+
+    pub(super) fn change_word(&mut self, change: impl FnOnce(Word) -> Word) {
+        self.word = change(self.word);
+    }
+
+    /// Start of the filled bytes, capacity and hold, which are the caller's to give up now.
+    pub(super) fn into_parts(self) -> (NonNull<u8>, usize, Word) {
+        (self.ptr, self.capacity, self.word)
+    }
+
     /// Bytes of the region: front and capacity. `None` where the region is not known to the handle.
     pub(crate) fn region(&self) -> Option<usize> {
-        match self.word.hold() {
+        match self.word.hold_of_any() {
             Hold::Owned(owned) => {
                 let (start, size) = Owned::region(owned)?;
                 // SAFETY: this handle keeps it alive.
@@ -191,7 +208,7 @@ impl Unique {
     /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it, this
     /// thread owns the slab, and there is then room for `wanted` bytes. The start stays where it is.
     pub(crate) fn reclaim_root(&mut self, wanted: usize) -> Reclaim {
-        let Hold::Slot(slot_ptr) = self.word.hold() else { return Reclaim::NotAlone };
+        let Hold::Slot(slot_ptr) = self.word.hold_of_any() else { return Reclaim::NotAlone };
         let Some(header) = self.word.header() else { return Reclaim::NotAlone };
         // SAFETY: slots and headers are type-stable.
         let (slot, header) = unsafe { (slot_ptr.as_ref(), header.as_ref()) };
@@ -211,9 +228,18 @@ impl Unique {
         if !enough {
             return Reclaim::TooSmall { front, size: whole.len() };
         }
-        if end > header.cursor() {
+        if poison::after(header, end) > header.cursor() {
             // Some of it was given back to the slab and not cut again.
-            header.set_cursor(end);
+            header.set_cursor(poison::after(header, end));
+        }
+        poison::open(header, start, whole.len());
+        if header.must_wipe() {
+            // Some of it may be what a marked handle left.
+            // SAFETY: nobody holds these parts, as just seen, and only this thread could cut them.
+            unsafe {
+                header.wipe_range(start, extent.offset() - start);
+                header.wipe_range(extent.end(), end - extent.end());
+            }
         }
         self.capacity = capacity;
         slot.set_root(whole);
@@ -227,11 +253,13 @@ impl Unique {
         // SAFETY: headers are type-stable.
         let header = unsafe { header.as_ref() };
         let extent = slot.own_extent();
-        let last = thread::is(header.owner()) && !extent.is_whole() && extent.end() == header.cursor();
-        if !last || slot.root().end() != extent.end() || more > header.room() {
+        let cursor = header.cursor();
+        let last = thread::is(header.owner()) && !extent.is_whole() && poison::after(header, extent.end()) == cursor;
+        if !last || slot.root().end() != extent.end() || more > header.room() + (cursor - extent.end()) {
             return false;
         }
-        header.set_cursor(extent.end() + more);
+        header.set_cursor(poison::after(header, extent.end() + more));
+        poison::open(header, extent.end(), more);
         slot.set_root(Extent::new(slot.root().offset(), slot.root().len() + more));
         slot.set_extent(Extent::new(extent.offset(), extent.len() + more));
         self.capacity += more;
@@ -319,9 +347,12 @@ impl Unique {
         mine.set_extent(union);
         self.len += other.len;
         self.capacity += other.capacity;
+        if other.is_secret() {
+            self.word = self.word.secret();
+        }
         let other = ManuallyDrop::new(other);
         // SAFETY: the other handle is consumed. Only its hold is given up: the region is this handle's now.
-        Ok(unsafe { other.word.release() })
+        Ok(unsafe { other.word.hand_over() })
     }
 
     /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
@@ -331,12 +362,18 @@ impl Unique {
         if self.len == 0 {
             return (Shared::empty(), self.release());
         }
-        if let Hold::Slot(slot_ptr) = self.word.hold() {
+        let slot = match self.word.hold() {
+            Hold::Slot(slot) => Some(slot),
+            Hold::Secret(word) => secret::wipe_around(word, |extent| front(extent, self.capacity), self.len),
+            _ => None,
+        };
+        if let Some(slot_ptr) = slot {
             // SAFETY: slots are type-stable, and this one is the handle's.
             let slot = unsafe { slot_ptr.as_ref() };
             let extent = slot.own_extent();
             slot.set_mark(slot.mark().shared());
             if extent.len() != self.len && !extent.is_whole() {
+                poison::shrink(slot_ptr, front(extent, self.capacity), self.len);
                 slot.set_extent(extent.part(front(extent, self.capacity), self.len));
                 if self.len < self.capacity {
                     give_back(slot_ptr, extent.end(), self.capacity - self.len);
@@ -392,10 +429,15 @@ impl Unique {
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
         let this = ManuallyDrop::new(self);
-        if let Hold::Slot(slot) = this.word.hold() {
-            // SAFETY: slots are type-stable, and this one is the handle's.
-            let extent = unsafe { slot.as_ref() }.own_extent();
-            give_back(slot, extent.end(), extent.len());
+        match this.word.hold() {
+            Hold::Slot(slot) => {
+                // SAFETY: slots are type-stable, and this one is the handle's.
+                let extent = unsafe { slot.as_ref() }.own_extent();
+                give_back(slot, extent.end(), extent.len());
+            }
+            Hold::Secret(_) => return secret::release_unique(ManuallyDrop::into_inner(this)),
+            Hold::Untracked(_) => poison::close_at(this.ptr, this.capacity),
+            _ => {}
         }
         // SAFETY: the handle is consumed.
         unsafe { this.word.release() }
@@ -410,10 +452,10 @@ fn front(extent: Extent, capacity: usize) -> usize {
 
 /// Moves the owner's cursor back by the `unused` bytes that end at `end`, if nothing was cut since.
 #[inline]
-fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
+pub(super) fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
     // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
     let header: &Header = unsafe { &*Segment::of(slot).as_ref().header() };
-    if thread::is(header.owner()) && header.cursor() == end {
-        header.set_cursor(end - unused);
+    if thread::is(header.owner()) && header.cursor() == poison::after(header, end) {
+        header.set_cursor(poison::back_to(header, slot, end - unused));
     }
 }

@@ -96,6 +96,10 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
+    /// A marked handle that cannot overwrite its bytes goes away without saying so.
+    WipeUnflagged,
+    /// A marked handle overwrites its bytes after it has given them up.
+    WipeAfterRelease,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }
