@@ -104,7 +104,7 @@ impl Shared {
         if len == 0 {
             return Shared::empty_at(ptr);
         }
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let mark = slot.mark();
             if !mark.was_ever_shared() {
                 slot.set_mark(mark.ever_shared());
@@ -118,7 +118,7 @@ impl Shared {
     /// Another handle on the same bytes.
     #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let mark = slot.mark();
             if !mark.was_ever_shared() {
                 slot.set_mark(mark.ever_shared());
@@ -166,15 +166,13 @@ impl Shared {
     /// Lists only the `len` bytes that start `skip` bytes in: nobody holds the others any more, as far as this handle goes.
     #[inline]
     fn give_up_all_but(&self, skip: usize, len: usize) {
-        match self.word.hold() {
+        if let Some(slot) = self.word.plain_slot() {
+            poison::shrink(slot, skip, len);
             // SAFETY: slots are type-stable.
-            Hold::Slot(slot) => {
-                poison::shrink(slot, skip, len);
-                let slot = unsafe { slot.as_ref() };
-                slot.set_extent(slot.own_extent().part(skip, len));
-            }
-            Hold::Secret(word) => secret::shrink(word, skip, len),
-            _ => {}
+            let slot = unsafe { slot.as_ref() };
+            slot.set_extent(slot.own_extent().part(skip, len));
+        } else if self.word.is_secret() {
+            secret::shrink(self.word.without_mark(), skip, len);
         }
     }
 
@@ -219,7 +217,7 @@ impl Shared {
         if crate::sync::planted(crate::sync::Plant::ShrinkBeforePublish) {
             let len = self.len;
             self.with_slot(|slot| slot.set_extent(slot.own_extent().part(at, len - at)));
-            let word = self.word.another(|slot| {
+            let word = self.word.another(move |slot| {
                 let extent = super::slot::Extent::new(slot.own_extent().offset() - at, at);
                 Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
             });
@@ -236,7 +234,7 @@ impl Shared {
     /// One side of a split: not shared with the other, which gives the range up as soon as this is published.
     #[inline]
     fn part(&self, skip: usize, len: usize, label: Label) -> Shared {
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent().part(skip, len);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });

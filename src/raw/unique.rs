@@ -279,10 +279,10 @@ impl Unique {
             let rest = self.empty_at(self.ptr);
             return core::mem::replace(self, rest);
         }
-        let capacity = self.capacity - at;
-        let word = self.word.another(|slot| {
+        let (whole, capacity) = (self.capacity, self.capacity - at);
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent();
-            let extent = extent.part(front(extent, self.capacity) + at, capacity);
+            let extent = extent.part(front(extent, whole) + at, capacity);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         if let Some(slot) = self.slot() {
@@ -308,10 +308,10 @@ impl Unique {
             let rest = self.empty_at(middle);
             return core::mem::replace(self, rest);
         }
-        let capacity = self.capacity - at;
-        let word = self.word.another(|slot| {
+        let (whole, capacity) = (self.capacity, self.capacity - at);
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent();
-            let extent = extent.part(0, front(extent, self.capacity) + at);
+            let extent = extent.part(0, front(extent, whole) + at);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         // After the other side is listed: no byte is without a slot for a moment.
@@ -428,19 +428,25 @@ impl Unique {
     /// slab if it was cut last and by this thread: a read that found nothing takes nothing.
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
-        let this = ManuallyDrop::new(self);
-        match this.word.hold() {
-            Hold::Slot(slot) => {
-                // SAFETY: slots are type-stable, and this one is the handle's.
-                let extent = unsafe { slot.as_ref() }.own_extent();
-                give_back(slot, extent.end(), extent.len());
-            }
-            Hold::Secret(_) => return secret::release_unique(ManuallyDrop::into_inner(this)),
-            Hold::Untracked(_) => poison::close_at(this.ptr, this.capacity),
+        if let Some(slot) = self.word.plain_slot() {
+            // SAFETY: slots are type-stable, and this one is the handle's.
+            let extent = unsafe { slot.as_ref() }.own_extent();
+            give_back(slot, extent.end(), extent.len());
+            poison::leave(slot);
+            return Header::delist(slot);
+        }
+        if self.word.is_nothing() { None } else { self.release_without_slot() }
+    }
+
+    #[inline(never)]
+    fn release_without_slot(self) -> Option<Idle> {
+        match self.word.hold() {
+            Hold::Secret(_) => return secret::release_unique(self),
+            Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),
             _ => {}
         }
         // SAFETY: the handle is consumed.
-        unsafe { this.word.release() }
+        unsafe { self.word.release() }
     }
 }
 

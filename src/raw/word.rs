@@ -100,6 +100,18 @@ impl Word {
         }
     }
 
+    /// The slot, if a slab is held through one and the handle is not marked: the common case, told by one test.
+    #[inline(always)]
+    pub(super) fn plain_slot(self) -> Option<NonNull<Slot>> {
+        if self.0.addr() & TAG == SLOT { NonNull::new(self.0.cast()) } else { None }
+    }
+
+    /// Whether the word says nothing at all.
+    #[inline(always)]
+    pub(super) fn is_nothing(self) -> bool {
+        self.0.is_null()
+    }
+
     #[inline(always)]
     pub(super) fn hold(self) -> Hold {
         let address = self.0.addr();
@@ -152,21 +164,30 @@ impl Word {
     /// The caller's handle holds it and does not use it afterwards.
     #[inline]
     pub(super) unsafe fn release(self) -> Option<Idle> {
-        match self.hold() {
-            Hold::Slot(slot) => {
-                poison::leave(slot);
-                Header::delist(slot)
-            }
-            Hold::Nothing | Hold::Pool(_) => None,
-            Hold::Untracked(header) => Header::drop_untracked(header),
-            Hold::Owned(owned) => {
-                // SAFETY: the caller's promise.
-                unsafe { Owned::release(owned) };
-                None
-            }
-            // SAFETY: as above.
-            Hold::Secret(word) => unsafe { secret::release(word) },
+        if let Some(slot) = self.plain_slot() {
+            poison::leave(slot);
+            return Header::delist(slot);
         }
+        // SAFETY: the caller's promise.
+        if self.is_nothing() { None } else { unsafe { self.release_without_slot() } }
+    }
+
+    /// The same, where no slot says so directly.
+    ///
+    /// # Safety
+    ///
+    /// As above.
+    #[inline(never)]
+    unsafe fn release_without_slot(self) -> Option<Idle> {
+        match self.hold() {
+            Hold::Untracked(header) => return Header::drop_untracked(header),
+            // SAFETY: the caller's promise.
+            Hold::Secret(word) => return unsafe { secret::release(word) },
+            // SAFETY: the caller's promise.
+            Hold::Owned(owned) => unsafe { Owned::release(owned) },
+            Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
+        }
+        None
     }
 
     /// Gives up the hold of a handle whose range another one has taken over.
@@ -187,10 +208,10 @@ impl Word {
     /// For a slab the entry is completed by `complete` from the slot of this handle.
     #[inline]
     pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
-        match self.hold() {
-            Hold::Slot(slot) => Word::on_slab_of(slot, complete),
-            Hold::Secret(word) => word.another_secret(complete),
-            _ => self.another_without_slot(),
+        match self.plain_slot() {
+            Some(slot) => Word::on_slab_of(slot, complete),
+            None if self.is_secret() => self.without_mark().another_secret(complete),
+            None => self.another_without_slot(),
         }
     }
 
