@@ -7,6 +7,7 @@
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
+//! | `secret` | whether bytes of marked handles are overwritten before their slab is handed on, and no other byte ever |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
 //! constants are small so that the rare path is the common one: slots in a segment (2) and the tally an owner settles at (3).
@@ -20,12 +21,14 @@ pub mod exact;
 pub mod harness;
 pub mod looks;
 pub mod notes;
+pub mod secret;
 pub mod segments;
 
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS];
+pub const MODELS: &[&[Model]] =
+    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, secret::MODELS];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

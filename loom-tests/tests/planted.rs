@@ -48,6 +48,8 @@ const PLANTS: &[Plant] = &[
     Plant::CloseUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
+    Plant::WipeUnflagged,
+    Plant::WipeAfterRelease,
     Plant::SumsBelieveBias,
 ];
 
@@ -61,6 +63,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -76,8 +80,13 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
         ],
-        Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
+        Plant::DrainedRelaxed => {
+            &["reuse_in_place_against_the_last_remote_drop", "owner_and_guest_drop_overlapping_secrets"]
+        }
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
         Plant::AttachRelaxed => &["counts_against_recycling"],
         Plant::GenerationRelaxed => {
@@ -111,6 +120,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_a_clone_and_a_split",
             "exclusive_against_a_clone_that_moves",
+            "a_secret_beside_a_slice_that_moves",
         ],
         Plant::RefundBeforeDisown => &["detach_against_the_last_remote_drop"],
         Plant::RefundForgetsTally => &[
@@ -141,6 +151,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
+            "a_secret_beside_a_slice_that_moves",
         ],
         Plant::RefBeforeSlot => &["drops_are_over_before_the_next_life", "snapshot_against_split_to"],
         Plant::SnapshotClaimsOnly => &[
@@ -164,6 +178,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "guests_take_distinct_slots",
             "guest_takes_over_from_the_dead",
             "dying_threads_share_a_segment",
+            "a_secret_beside_a_slice_that_moves",
         ],
         Plant::RecycleKeepsGeneration => {
             &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
@@ -177,12 +192,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "a_secret_beside_a_slice_that_moves",
         ],
         Plant::AdoptsTheLiving => &[
             "guest_takes_over_from_the_dead",
             "clone_and_drop_on_two_threads",
             "owner_and_guest",
             "owner_dies_with_a_slab_in_hand",
+            "a_secret_beside_a_slice_that_moves",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop", "owner_settles_what_guests_made"],
@@ -198,6 +215,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
+        Plant::WipeUnflagged => &[
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_beside_a_slice_that_moves",
+        ],
+        Plant::WipeAfterRelease => {
+            &["a_secret_is_overwritten_before_its_slab_is_reused", "overlapping_secrets_dropped_on_two_threads"]
+        }
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

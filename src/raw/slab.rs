@@ -74,6 +74,13 @@ impl Idle {
         self.header_ref().zero();
     }
 
+    /// Model only: the memory, all of which was written to.
+    #[cfg(bufslab_loom)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // SAFETY: the memory is this long, the model has filled it, and nobody else knows it.
+        unsafe { core::slice::from_raw_parts(self.header_ref().base(), self.size()) }.to_vec()
+    }
+
     /// Makes this thread the slab's owner. Fails when the thread is dying and has no identity any more.
     pub(crate) fn attach(self, level: Level) -> Result<Attached, Idle> {
         let me = thread::id();
