@@ -8,6 +8,10 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use core::any::Any;
 use std::sync::{Arc, Weak};
 
+/// The debug mode in which each slice has an allocation of its own, of exactly its size: what looks at allocations sees the bounds
+/// of slices then.
+const ONE_EACH: bool = cfg!(bufslab_one_each);
+
 /// One pool.
 pub(crate) struct Core {
     pub(crate) id: usize,
@@ -97,7 +101,7 @@ impl Core {
         if self.ledger.is_closed() {
             return Err(AllocError::closed(n));
         }
-        if n <= self.slab_size() {
+        if n <= self.slab_size() && !ONE_EACH {
             if let Some(raw) = local::alloc_slow(self, n, label)? {
                 return Ok(raw);
             }
@@ -105,7 +109,7 @@ impl Core {
                 return Err(AllocError::closed(n));
             }
         }
-        // Larger than a slab, or made by a thread that is dying: a slab of its own.
+        // Larger than a slab, or made by a thread that is dying, or in the mode that does so for all: a slab of its own.
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
         let raw = idle.single(n, self.level(), label);
         if self.ledger.is_closed_now() {
@@ -174,7 +178,7 @@ impl Core {
 
     fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
-        if size != self.slab_size() || self.ledger.is_closed() {
+        if size != self.slab_size() || self.ledger.is_closed() || ONE_EACH {
             return;
         }
         let room = |kept: usize| kept.checked_add(size).filter(|&sum| sum <= self.config.idle_bytes);

@@ -8,7 +8,8 @@
 //!
 //! The sanitizer knows memory by granules of eight bytes, of which a first part may be addressable
 //! ([its algorithm](https://github.com/google/sanitizers/wiki/AddressSanitizerAlgorithm)). So slices are cut at multiples of
-//! eight, and at least one byte is left behind each of them where the slab has room: a red zone of one to eight bytes.
+//! eight, and a whole granule is left behind each of them where the slab has room: a red zone of 8 to 15 bytes. (What is reported
+//! of a byte in a partly addressable granule depends on the next one: if that is a neighbour's, the report names no poison.)
 //!
 //! The functions are in `compiler-rt`'s
 //! [`asan_interface.h`](https://github.com/llvm/llvm-project/blob/main/compiler-rt/include/sanitizer/asan_interface.h).
@@ -64,7 +65,7 @@ mod real {
 
     /// Where the cursor is after a slice that ends at `end`: a red zone behind it, if there is room.
     pub(in super::super) fn after(header: &Header, end: usize) -> usize {
-        start(header, end + 1).min(header.size())
+        (start(header, end) + GRANULE).min(header.size())
     }
 
     /// Where the cursor goes when everything from `to` on comes back, and closes it. `slot` is that of the handle it was cut for.
