@@ -28,7 +28,7 @@ fn charged(report: &PinReport) -> Vec<(usize, usize, String)> {
 }
 
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "slices share no slab")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn what_is_made_inside_is_charged() {
     let pool = pool();
     let before = slice_of(&pool, 10);
@@ -244,7 +244,7 @@ fn the_level_changes_while_the_pool_runs() {
 }
 
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "each slice has a header of its own")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice has a header of its own")]
 fn a_scope_is_known_at_the_ledgers_limit_or_nothing_breaks() {
     let pool = SlabPool::builder().slab_size(4096).max_ledger_bytes(2000).build().unwrap();
     let _inside = pool.scope("conn", 1);

@@ -54,26 +54,23 @@ mod real {
         unsafe { __asan_unpoison_memory_region(header.base().wrapping_add(offset).cast(), len) };
     }
 
-    /// Where a slice is cut if the cursor is at `cursor`: at a granule's start.
+    /// Where a slice is cut if the cursor is at `cursor`: at a granule's start, with a red zone before it. The cursor itself stays at
+    /// the end of the last slice, so that this one still knows that it is the last.
     pub(in super::super) fn start(header: &Header, cursor: usize) -> usize {
         if cursor == 0 {
             return 0;
         }
         let base = header.base().addr();
-        (base + cursor).next_multiple_of(GRANULE) - base
+        (base + cursor).next_multiple_of(GRANULE) - base + GRANULE
     }
 
-    /// Where the cursor is after a slice that ends at `end`: a red zone behind it, if there is room.
-    pub(in super::super) fn after(header: &Header, end: usize) -> usize {
-        (start(header, end) + GRANULE).min(header.size())
-    }
-
-    /// Where the cursor goes when everything from `to` on comes back, and closes it. `slot` is that of the handle it was cut for.
+    /// Where the cursor goes when everything from `to` on comes back, and closes it. `slot` is that of the handle it was cut for. If all
+    /// of a cut comes back, its red zone does so too: the next one is at the same place.
     pub(in super::super) fn back_to(header: &Header, slot: NonNull<Slot>, to: usize) -> usize {
         // SAFETY: slots are type-stable.
         let whole = unsafe { slot.as_ref() }.root().offset() == to;
         close(header, to, header.cursor() - to);
-        if whole { to } else { after(header, to) }
+        if whole { to.saturating_sub(GRANULE) } else { to }
     }
 
     /// The handle with this slot goes away: closes what no other one covers.
@@ -161,11 +158,6 @@ mod none {
     #[inline(always)]
     pub(in super::super) fn start(_: &Header, cursor: usize) -> usize {
         cursor
-    }
-
-    #[inline(always)]
-    pub(in super::super) fn after(_: &Header, end: usize) -> usize {
-        end
     }
 
     #[inline(always)]

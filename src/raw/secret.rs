@@ -75,14 +75,18 @@ impl Header {
     fn wipe_all(&self) {
         // Relaxed: nobody else knows the slab.
         self.fixed.must_wipe.store(0, Ordering::Relaxed);
-        self.zero();
-    }
-
-    /// Overwrites all memory with zeros. Only for who has the slab to itself, without a single slice.
-    pub(super) fn zero(&self) {
         poison::open(self, 0, self.size());
         // SAFETY: the memory is this long, no slice is left, and only the caller could cut one.
         unsafe { self.wipe_range(0, self.size()) };
+        poison::close(self, 0, self.size());
+    }
+
+    /// Overwrites all memory with zeros, which stays with its pool: plain writes will do. Only for who has the slab to itself,
+    /// without a single slice.
+    pub(super) fn zero(&self) {
+        poison::open(self, 0, self.size());
+        // SAFETY: the memory is this long, no slice is left, and only the caller could cut one.
+        unsafe { self.base().write_bytes(0, self.size()) };
         poison::close(self, 0, self.size());
     }
 

@@ -255,7 +255,7 @@ unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
     let slot = Header::enlist_as_owner(this, entry);
-    header.set_cursor(poison::after(header, cursor + n));
+    header.set_cursor(cursor + n);
     poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back.

@@ -228,9 +228,9 @@ impl Unique {
         if !enough {
             return Reclaim::TooSmall { front, size: whole.len() };
         }
-        if poison::after(header, end) > header.cursor() {
+        if end > header.cursor() {
             // Some of it was given back to the slab and not cut again.
-            header.set_cursor(poison::after(header, end));
+            header.set_cursor(end);
         }
         poison::open(header, start, whole.len());
         if header.must_wipe() {
@@ -253,12 +253,11 @@ impl Unique {
         // SAFETY: headers are type-stable.
         let header = unsafe { header.as_ref() };
         let extent = slot.own_extent();
-        let cursor = header.cursor();
-        let last = thread::is(header.owner()) && !extent.is_whole() && poison::after(header, extent.end()) == cursor;
-        if !last || slot.root().end() != extent.end() || more > header.room() + (cursor - extent.end()) {
+        let last = thread::is(header.owner()) && !extent.is_whole() && extent.end() == header.cursor();
+        if !last || slot.root().end() != extent.end() || more > header.room() {
             return false;
         }
-        header.set_cursor(poison::after(header, extent.end() + more));
+        header.set_cursor(extent.end() + more);
         poison::open(header, extent.end(), more);
         slot.set_root(Extent::new(slot.root().offset(), slot.root().len() + more));
         slot.set_extent(Extent::new(extent.offset(), extent.len() + more));
@@ -461,7 +460,7 @@ fn front(extent: Extent, capacity: usize) -> usize {
 pub(super) fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
     // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
     let header: &Header = unsafe { &*Segment::of(slot).as_ref().header() };
-    if thread::is(header.owner()) && header.cursor() == poison::after(header, end) {
+    if thread::is(header.owner()) && header.cursor() == end {
         header.set_cursor(poison::back_to(header, slot, end - unused));
     }
 }

@@ -72,7 +72,7 @@ fn the_cap_holds_while_many_threads_run_into_it() {
 }
 
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "no slab is ever idle")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn idle_memory_makes_way_for_a_large_request() {
     let pool = SlabPool::builder().slab_size(SLAB).max_bytes(MAX).build().unwrap();
     drop((0..MAX / SLAB).map(|_| pool.alloc(SLAB)).collect::<Vec<_>>());

@@ -115,7 +115,7 @@ unsafe fn room(buffer: &mut SlabBytesMut) -> Vec<u8> {
 }
 
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "no memory is used again")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn zero_on_recycle_zeroes_and_its_absence_does_not() {
     for zero in [true, false] {
         let pool = SlabPool::builder().slab_size(SLAB).zero_on_recycle(zero).build().unwrap();

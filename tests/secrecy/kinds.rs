@@ -262,7 +262,7 @@ fn every_way_to_go() {
 }
 
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "no memory is used again")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn the_arena_sees_what_is_not_marked() {
     let (pool, arena) = pool(Level::Sites);
     let mut writer = pool.alloc(60);
@@ -276,7 +276,7 @@ fn the_arena_sees_what_is_not_marked() {
 
 /// What nobody reads again in one life of a slab is left as it was by `zero_on_recycle`, and is overwritten by the mark.
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "no memory is used again")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn together_with_zero_on_recycle() {
     for marked in [false, true] {
         let arena = crate::Arena::default();

@@ -53,7 +53,7 @@ fn a_slab_that_its_owner_left() {
 
 /// The other half of a writer goes away on a thread that cannot tell whether it is alone, and the first takes its room back.
 #[test]
-#[cfg_attr(bufslab_one_each, ignore = "no slab has an owner who takes room back")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab has an owner who takes room back")]
 fn room_that_is_taken_back_from_a_guest() {
     let (pool, _arena) = pool(Level::Sites);
     let mut a = pool.alloc(100);
