@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// How much a pool knows of its slices. Switchable at run time for slabs taken from then on.
 ///
@@ -133,6 +134,29 @@ pub(crate) fn parse_level(field: &'static str, text: &str) -> Result<Level, Buil
     }
 }
 
+/// What becomes of a slab that some slice still pins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reuse {
+    /// It is cut from again, around its pins: a pin costs its own bytes and not its slab. Needs slices to be listed, so a
+    /// level above [`Level::Off`].
+    #[default]
+    AroundThePin,
+    /// It is used again when its last slice is gone and not before: how Node and most pools do it.
+    WholeSlab,
+}
+
+impl Reuse {
+    /// `"around_the_pin"` or `"whole_slab"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reuse::AroundThePin => "around_the_pin",
+            Reuse::WholeSlab => "whole_slab",
+        }
+    }
+}
+
 /// 64 KiB: with reads of 1,500 bytes that are dropped at once, reused hot in the cache.
 pub(crate) const DEFAULT_SLAB_SIZE: usize = 64 * 1024;
 /// 1 GiB: offsets in a shared slab are 32 bits wide with room to spare. One request may be larger; it gets a slab of
@@ -146,7 +170,9 @@ pub(crate) struct Config {
     pub(crate) slab_size: usize,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) idle_bytes: usize,
+    pub(crate) idle_decay: Duration,
     pub(crate) ledger_bytes: Option<usize>,
+    pub(crate) reuse: Reuse,
     pub(crate) zero_on_recycle: bool,
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
@@ -160,7 +186,9 @@ impl Default for Config {
             slab_size: DEFAULT_SLAB_SIZE,
             max_bytes: None,
             idle_bytes: 16 << 20,
+            idle_decay: Duration::from_secs(1),
             ledger_bytes: None,
+            reuse: Reuse::default(),
             zero_on_recycle: false,
             level: Level::default(),
             retain_policy: RetainPolicy::default(),

@@ -7,6 +7,7 @@ pub use crate::sync::{Plant, plant};
 
 use crate::config::Level;
 use crate::raw::{self, Label, SlabSource};
+use bytes::Bytes;
 use core::ops::Range;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -32,6 +33,8 @@ pub struct View {
     pub size: usize,
     /// Whether a thread cuts slices from it.
     pub attached: bool,
+    /// Whether its memory is somebody else's.
+    pub foreign: bool,
     /// Live references.
     pub handles: u64,
     /// References that no slot lists.
@@ -58,6 +61,55 @@ impl Ledger {
         self.0.close();
     }
 
+    /// One more request waits for memory, and everybody is asked for the slabs they are attached to.
+    pub fn want(&self) {
+        self.0.want(1);
+        self.0.recall();
+    }
+
+    /// Whether somebody waits for memory, or else will see what the caller did before.
+    pub fn is_wanted_now(&self) -> bool {
+        self.0.is_wanted_now()
+    }
+
+    /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
+    /// emptied it.
+    pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
+        let want = raw::Around { size, longest: n, hole: n, free: n, again: false };
+        let mut emptied = Vec::new();
+        let mut attached = self.0.attach_around(want, &mut raw::Search::default(), &mut emptied);
+        assert!(emptied.len() < 2, "one slab is emptied once");
+        if let Some(attached) = &mut attached {
+            assert!(attached.next_hole(n), "it was chosen for its hole");
+        }
+        (attached.map(Attached), emptied.pop().map(Idle))
+    }
+
+    /// Gives dead pages back. Returns the slabs that looking at them emptied.
+    pub fn punch(&self) -> (raw::Punched, Vec<Idle>) {
+        let mut emptied = Vec::new();
+        let outcome = self.0.punch(&mut emptied);
+        (outcome, emptied.into_iter().map(Idle).collect())
+    }
+
+    /// Lists `bytes` as one slice of a foreign slab.
+    #[track_caller]
+    pub fn adopt(&self, bytes: Bytes, size: usize, tag: u32) -> (Shared, Foreign) {
+        let adopted = self.0.adopt(bytes, size, Level::Sites, label(tag));
+        let (shared, slab) = adopted.unwrap_or_else(|(error, _)| panic!("{error}"));
+        (Shared(shared), Foreign(slab))
+    }
+
+    /// Lists `bytes` as one more slice of that slab, if it is there still.
+    #[track_caller]
+    pub fn adopt_beside(&self, slab: Foreign, bytes: Bytes, tag: u32) -> Option<Shared> {
+        match self.0.adopt_beside(slab.0, bytes, label(tag)) {
+            raw::Adopted::Listed(shared) => Some(Shared(shared)),
+            raw::Adopted::Elsewhere(_) => None,
+            raw::Adopted::Refused(_) => panic!("there is memory"),
+        }
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {
@@ -65,6 +117,7 @@ impl Ledger {
             generation: view.generation,
             size: view.size,
             attached: view.attached,
+            foreign: view.foreign,
             handles: view.handles,
             untracked: view.untracked,
             notes: view.slots.iter().map(|slot| (slot.scope, slot.first_hint)).collect(),
@@ -73,12 +126,21 @@ impl Ledger {
         self.0.views().into_iter().map(view).collect()
     }
 
+    /// Bytes of slabs that are out.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
     /// Pinned slabs, and the handles on them.
     pub fn pinned(&self) -> (usize, u64) {
         let pinned = self.0.pinned();
         (pinned.slabs, pinned.handles)
     }
 }
+
+/// A foreign slab that was made once, and may be gone.
+#[derive(Clone, Copy)]
+pub struct Foreign(raw::Remembered);
 
 /// An empty slab and its only possessor.
 pub struct Idle(raw::Idle);
@@ -120,13 +182,29 @@ impl Attached {
         self.0.alloc(n, label(tag)).map(filled)
     }
 
+    /// Whether this thread was asked to give the slab up.
+    pub fn is_recalled(&self) -> bool {
+        self.0.is_recalled()
+    }
+
+    /// Cuts `n` bytes and leaves them writable.
+    #[track_caller]
+    pub fn cut(&self, n: usize) -> Option<Unique> {
+        self.0.alloc(n, label(0)).map(Unique)
+    }
+
+    /// Goes on to the next hole with room for `n` bytes.
+    pub fn next_hole(&mut self, n: usize) -> bool {
+        self.0.next_hole(n)
+    }
+
     /// Whether no slice is left.
     pub fn is_drained(&self) -> bool {
         self.0.is_drained()
     }
 
     /// Starts over in a drained slab.
-    pub fn reset(&self) {
+    pub fn reset(&mut self) {
         self.0.reset(Level::Sites);
     }
 
@@ -184,6 +262,11 @@ impl Shared {
         assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
     }
 
+    /// The size of its slab.
+    pub fn slab_size(&self) -> usize {
+        self.0.retained_size()
+    }
+
     /// Charges it to a scope.
     pub fn charge(&self, scope: u32) {
         self.0.charge(scope);
@@ -233,6 +316,22 @@ impl Unique {
     /// Writes. Only for the one handle of its slab: the witness that loom watches is the slab's.
     pub fn overwrite(&mut self) {
         self.0.overwrite();
+    }
+
+    /// Cuts off what follows the first `at` bytes.
+    #[track_caller]
+    pub fn split_off(&mut self, at: usize) -> Unique {
+        Unique(self.0.split_off(at, label(0)))
+    }
+
+    /// Takes the allocation it was split from back, if that is free, and says whether it has room for `wanted` bytes then.
+    pub fn reclaim(&mut self, wanted: usize) -> bool {
+        matches!(self.0.reclaim_root(wanted), raw::Reclaim::Taken)
+    }
+
+    /// The same bytes, all of them, read-only.
+    pub fn fill_and_freeze(self) -> Shared {
+        filled(self.0)
     }
 
     /// Gives the handle up.

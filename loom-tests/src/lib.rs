@@ -6,6 +6,9 @@
 //! | `segments` | who takes which slot: guests, owners that sweep, threads that die, segments that move on |
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
+//! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
+//! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
+//! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //! | `secret` | whether bytes of marked handles are overwritten before their slab is handed on, and no other byte ever |
 //!
@@ -16,19 +19,31 @@
 //! models named in its table to fail.
 #![cfg(bufslab_loom)]
 
+pub mod around;
 pub mod counts;
 pub mod exact;
+pub mod foreign;
 pub mod harness;
 pub mod looks;
 pub mod notes;
+pub mod punch;
 pub mod secret;
 pub mod segments;
 
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] =
-    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, secret::MODELS];
+pub const MODELS: &[&[Model]] = &[
+    counts::MODELS,
+    segments::MODELS,
+    looks::MODELS,
+    notes::MODELS,
+    exact::MODELS,
+    around::MODELS,
+    punch::MODELS,
+    foreign::MODELS,
+    secret::MODELS,
+];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

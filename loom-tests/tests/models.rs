@@ -38,6 +38,8 @@ models! {
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
     closing_against_attaching
+    waiting_against_attaching
+    waiting_against_giving_back
 
     report_against_recycling
     report_against_reuse_in_place
@@ -64,4 +66,24 @@ models! {
     owner_and_guest_drop_overlapping_secrets
     a_secret_is_overwritten_before_its_slab_is_reused
     a_secret_beside_a_slice_that_moves
+    around_against_a_clone_that_moves
+    around_against_slice_and_split_to
+    around_against_slots_changing_hands
+    around_against_the_last_drop
+    two_threads_attach_around
+    report_against_attaching_around
+    guest_and_new_owner_take_slots
+    closing_against_attaching_around
+    holes_are_not_reclaimed
+
+    punch_against_attaching_around
+    punch_against_a_clone_that_moves
+    punch_against_slice_and_split_to
+    punch_against_a_drop
+    punch_against_the_last_drop
+    two_threads_punch
+    foreign_dropped_after_the_last_read
+    joining_against_the_last_drop
+    joining_against_the_next_life
+    report_against_a_foreign_slab_that_ends
 }

@@ -1,11 +1,13 @@
 //! How a pool is told what to be.
 
+use super::pressure::{Mark, Pressure};
 use super::{Core, SlabPool};
-use crate::config::{Config, Level, parse_level, parse_size};
+use crate::config::{Config, Level, Reuse, parse_level, parse_size};
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
 use core::fmt;
+use core::time::Duration;
 
 /// Configures a [`SlabPool`]. Everything has a default.
 ///
@@ -26,11 +28,12 @@ use core::fmt;
 pub struct SlabPoolBuilder {
     config: Config,
     source: Box<dyn SlabSource>,
+    marks: Vec<Mark>,
 }
 
 impl Default for SlabPoolBuilder {
     fn default() -> Self {
-        SlabPoolBuilder { config: Config::default(), source: Box::new(HeapSource) }
+        SlabPoolBuilder { config: Config::default(), source: Box::new(HeapSource), marks: Vec::new() }
     }
 }
 
@@ -47,19 +50,98 @@ impl SlabPoolBuilder {
         self
     }
 
+    /// What becomes of a slab that some slice still pins. Default: [`Reuse::AroundThePin`].
+    ///
+    /// A thread that needs a slab, and finds no empty one, first looks at a few slabs that were left to their slices, and goes on
+    /// in the one with the most room, if that is at least half of it: new slices are cut from the holes between the live ones.
+    /// Holes below 1/64 of the slab (at most 4 KiB) are left alone. Slabs of another size than
+    /// [`slab_size`](SlabPool::slab_size) are not taken again, nor are those at [`Level::Off`], whose slices are not known.
+    ///
+    /// ```
+    /// use bufslab::{Reuse, SlabPool};
+    ///
+    /// // Ten slabs full of reads; one byte of each is kept.
+    /// let kept = |pool: &SlabPool| -> Vec<_> {
+    ///     let read = |_| { let mut read = pool.alloc(4096); read.extend_from_slice(&[7; 4096]); read.freeze().slice(..1) };
+    ///     (0..160).map(read).enumerate().filter(|(i, _)| i % 16 == 0).map(|(_, slice)| slice).collect()
+    /// };
+    /// let pool = SlabPool::builder().reuse(Reuse::WholeSlab).build()?;
+    /// let slices = kept(&pool);
+    /// assert_eq!(pool.stats().pinned_slabs, 10);
+    ///
+    /// let pool = SlabPool::new();
+    /// let slices = kept(&pool);
+    /// assert!(pool.stats().pinned_slabs <= 3);
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn reuse(mut self, reuse: Reuse) -> Self {
+        self.config.reuse = reuse;
+        self
+    }
+
     /// Hard limit on slab memory in bytes, idle slabs included. Default: none.
     ///
-    /// Threads keep no idle slabs of their own then. The two slabs that each allocating thread is attached to stay out of
-    /// the others' reach, also while they are empty: allow for them.
+    /// A thread that runs into it takes the idle slabs that other threads have at hand. The two slabs that each allocating
+    /// thread is attached to stay out of the others' reach, also while they are empty: allow for them.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = Some(bytes);
         self
     }
 
-    /// How much memory of empty slabs is kept for their next use, in bytes; more is given back to the source at once.
-    /// Default: 16 MiB.
+    /// Calls `f` when taking a slab brings the memory in use above `percent` of [`max_bytes`](SlabPoolBuilder::max_bytes), and
+    /// before a request fails at the limit: to clear a cache, to shed load. What it lets go is there for the request, which is
+    /// tried once more.
+    ///
+    /// It is called on the thread that allocates, while no lock of the pool is held, and may use the pool as it likes. It is never
+    /// called again while it runs, by whatever thread: requests that fail meanwhile just fail. Above the mark it is not called for every
+    /// slab, but again when the memory in use had fallen a tenth of `max_bytes` below the mark; at the limit, for each request that would fail,
+    /// but not for 100 ms after a call that did not help. If it panics, that is counted
+    /// ([`SlabPool::pressure_panics`]) and the request goes on. May be set more than once, as steps.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let cache = Arc::new(Mutex::new(Vec::new()));
+    /// let emptied = Arc::clone(&cache);
+    /// let pool = bufslab::SlabPool::builder()
+    ///     .slab_size(4096)
+    ///     .max_bytes(16 * 4096)
+    ///     .on_pressure(80, move |pressure| {
+    ///         println!("{pressure}");
+    ///         let old = std::mem::take(&mut *emptied.lock().unwrap());
+    ///         drop(old); // not under the lock
+    ///     })
+    ///     .build()?;
+    /// for _ in 0..100 {
+    ///     let read = pool.alloc(4096); // would fail but for the callback
+    ///     cache.lock().unwrap().push(read);
+    /// }
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn on_pressure(mut self, percent: u8, f: impl Fn(&Pressure) + Send + Sync + 'static) -> Self {
+        self.marks.push(Mark::new(percent, f));
+        self
+    }
+
+    /// How much memory of empty slabs is kept for their next use at most, in bytes; more is given back to the source at once,
+    /// and what nobody needs [after a while](SlabPoolBuilder::idle_decay). Default: 16 MiB.
     pub fn idle_bytes(mut self, bytes: usize) -> Self {
         self.config.idle_bytes = bytes;
+        self
+    }
+
+    /// The interval after which idle slabs go back to the source if nobody needed them. Default: one second.
+    ///
+    /// What nobody took all through one interval goes back in the next, the coldest slabs first; what is taken and returned
+    /// within an interval stays. So after a burst the pool is down to what its present load uses within two intervals, and
+    /// at most `idle_bytes` are given back, and perhaps fetched again, in each. Longer than the usual time between two
+    /// bursts, it keeps the memory from one to the next. Time is counted in steps of 10 ms.
+    ///
+    /// It happens in passing, when a thread of the pool changes or reuses slabs, and at most 1 MiB or one slab at a time;
+    /// [`SlabPool::maintain_every`] does it also while nobody does. `Duration::ZERO` switches it off.
+    /// [More on this](crate::docs::returning_memory).
+    pub fn idle_decay(mut self, interval: Duration) -> Self {
+        self.config.idle_decay = interval;
         self
     }
 
@@ -132,7 +214,8 @@ impl SlabPoolBuilder {
     /// Names the field, its value and what is allowed.
     pub fn build(self) -> Result<SlabPool, BuildError> {
         self.config.check()?;
-        Ok(SlabPool(Core::start(self.config, self.source)))
+        self.marks.iter().try_for_each(|mark| mark.check(self.config.max_bytes))?;
+        Ok(SlabPool(Core::start(self.config, self.source, self.marks)))
     }
 }
 

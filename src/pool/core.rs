@@ -1,10 +1,13 @@
 //! What all clones of a pool share.
 
+use super::depot::{Depot, IN_PASSING};
+use super::magazine::MagazineId;
+use super::pressure::Mark;
 use super::{PoolStats, local, registry};
 use crate::config::{Config, Level};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, clock};
 use core::any::Any;
 use std::sync::{Arc, Weak};
 
@@ -17,13 +20,16 @@ pub(crate) struct Core {
     pub(crate) id: usize,
     pub(crate) config: Config,
     ledger: Arc<Ledger>,
-    /// Empty slabs for whoever needs one, hottest last.
-    depot: Mutex<Vec<Idle>>,
+    /// Empty slabs for whoever needs one.
+    depot: Depot,
     slab_size: AtomicUsize,
     level: AtomicU32,
-    /// Bytes of empty slabs in the depot and in the threads' magazines.
-    idle_bytes: AtomicUsize,
     counts: Counts,
+    pub(super) around: super::around::Tries,
+    pub(super) waiters: super::waiters::Waiters,
+    pub(super) marks: super::pressure::Marks,
+    pub(super) quotas: super::quota::Quotas,
+    pub(super) holders: super::holders::Holders,
 }
 
 /// Events, counted where a slab changes hands and never for a slice.
@@ -32,20 +38,25 @@ struct Counts {
     taken: AtomicU64,
     reused: AtomicU64,
     recycled: AtomicU64,
+    around: AtomicU64,
 }
 
 impl Core {
-    pub(super) fn start(config: Config, source: Box<dyn SlabSource>) -> Arc<Core> {
+    pub(super) fn start(config: Config, source: Box<dyn SlabSource>, marks: Vec<Mark>) -> Arc<Core> {
         let id = registry::next_id();
         let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes, crate::track::record_stack);
         let core = Arc::new(Core {
             id,
             ledger: Arc::clone(&ledger),
-            depot: Mutex::new(Vec::new()),
+            depot: Depot::new(config.idle_decay),
             slab_size: AtomicUsize::new(config.slab_size),
             level: AtomicU32::new(config.level.code()),
-            idle_bytes: AtomicUsize::new(0),
             counts: Counts::default(),
+            around: super::around::Tries::default(),
+            waiters: super::waiters::Waiters::new(),
+            marks: super::pressure::Marks::new(marks),
+            quotas: super::quota::Quotas::default(),
+            holders: super::holders::Holders::default(),
             config,
         });
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&core) as _;
@@ -64,11 +75,8 @@ impl Core {
         Config { slab_size: bytes, ..self.config.clone() }.check()?;
         self.slab_size.store(bytes, Ordering::Relaxed);
         // Idle slabs of another size will not be taken again.
-        let old = core::mem::take(&mut *self.depot.lock());
-        for idle in old {
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
-            self.keep_or_free(idle);
-        }
+        self.depot.sweep(|idle| idle.size() != bytes);
+        self.room_made();
         Ok(())
     }
 
@@ -80,18 +88,24 @@ impl Core {
         self.level.store(level.code(), Ordering::Relaxed);
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
-    /// Whether threads may keep idle slabs to themselves.
-    pub(super) fn has_magazines(&self) -> bool {
-        self.config.max_bytes.is_none()
+    pub(crate) fn depot(&self) -> &Depot {
+        &self.depot
     }
 
     #[cold]
     #[inline(never)]
     pub(super) fn alloc_slow(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
+        match self.alloc_once(n, label) {
+            Err(error) if error.is_limit() => self.alloc_at_limit(n, label, error),
+            other => other,
+        }
+    }
+
+    pub(super) fn alloc_once(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         if n == 0 {
             return Ok(Unique::empty(self.id));
         }
@@ -101,6 +115,9 @@ impl Core {
         if self.ledger.is_closed() {
             return Err(AllocError::closed(n));
         }
+        self.check_quota(n)?;
+        // Here, where nothing is in hand yet that a panic of the memory's source could lose.
+        self.decay_in_passing();
         if n <= self.slab_size() && !ONE_EACH {
             if let Some(raw) = local::alloc_slow(self, n, label)? {
                 return Ok(raw);
@@ -110,6 +127,7 @@ impl Core {
             }
         }
         // Larger than a slab, or made by a thread that is dying, or in the mode that does so for all: a slab of its own.
+        self.before_taking(n, n)?;
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
         let raw = idle.single(n, self.level(), label);
         if self.ledger.is_closed_now() {
@@ -122,91 +140,99 @@ impl Core {
     /// Hands nothing out from now on, and gives idle memory back.
     pub(crate) fn close(&self) {
         self.ledger.close();
-        let idle = core::mem::take(&mut *self.depot.lock());
-        for idle in idle {
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
+        self.depot.sweep(|_| true);
+        self.turn_away();
+    }
+
+    /// Before a slab of this size is taken for a request: others may be first, and somebody may want to know. Not under a lock, and
+    /// not while this thread's part is borrowed.
+    ///
+    /// # Errors
+    ///
+    /// If others wait for memory.
+    pub(super) fn before_taking(&self, n: usize, size: usize) -> Result<(), AllocError> {
+        self.queue_up(n)?;
+        self.mark_passing(n, size);
+        Ok(())
+    }
+
+    /// Bytes of idle slabs.
+    pub(super) fn idle_bytes(&self) -> usize {
+        self.depot.bytes()
+    }
+
+    /// An idle slab of the current size, out of this thread's magazine if it has any.
+    pub(super) fn idle_slab(&self, magazine: Option<MagazineId>) -> Option<Idle> {
+        let size = self.slab_size();
+        loop {
+            let idle = self.depot.take(magazine)?;
+            if idle.size() == size {
+                self.counts.reused.fetch_add(1, Ordering::Relaxed);
+                return Some(idle);
+            }
         }
     }
 
-    /// An empty slab of the current size: an idle one, or fresh memory.
-    pub(super) fn take_slab(&self) -> Result<Idle, AllocError> {
-        let size = self.slab_size();
-        loop {
-            let Some(idle) = self.depot.lock().pop() else { break };
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
+    /// Fresh memory. If there is none: an idle slab of this size, whosever it is, or the memory of some others.
+    pub(super) fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
+        let mut fresh = self.ledger.slab(size);
+        // Another thread may return a slab between two of these; each turn takes at least one.
+        while fresh.as_ref().is_err_and(|error| !error.is_too_large()) {
+            let Some(idle) = self.depot.take_anywhere() else {
+                fresh = self.ledger.slab(size);
+                break;
+            };
             if idle.size() == size {
                 self.counts.reused.fetch_add(1, Ordering::Relaxed);
                 return Ok(idle);
             }
+            drop(idle);
+            fresh = self.ledger.slab(size);
         }
-        self.fresh_slab(size)
-    }
-
-    /// Fresh memory; if there is none, that of idle slabs is given back first.
-    fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
-        let taken = self.ledger.slab(size).or_else(|error| {
-            if error.is_too_large() {
-                return Err(error);
-            }
-            // Another thread may return a slab between two of these; each turn frees at least one. The lock is not held
-            // while memory goes back to the source, which is the user's code.
-            loop {
-                let Some(idle) = self.depot.lock().pop() else { break };
-                self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
-                drop(idle);
-                if let Ok(slab) = self.ledger.slab(size) {
-                    return Ok(slab);
-                }
-            }
-            self.ledger.slab(size)
-        })?;
+        let fresh = fresh?;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
-        Ok(taken)
+        Ok(fresh)
     }
 
-    /// A slab out of a thread's magazine is used again.
-    pub(super) fn reuse_from_magazine(&self, size: usize) {
-        self.idle_bytes.fetch_sub(size, Ordering::Relaxed);
-        self.counts.reused.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_around(&self) {
+        self.counts.around.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes an emptied slab: into this thread's magazine, the depot, or back to the source.
     fn take_back(&self, idle: Idle) {
         self.counts.recycled.fetch_add(1, Ordering::Relaxed);
-        self.keep_or_free(idle);
+        if let Some(idle) = self.offer(idle) {
+            self.keep_or_free(idle);
+            self.room_made();
+        }
+        self.decay_in_passing();
     }
 
-    fn keep_or_free(&self, mut idle: Idle) {
+    pub(super) fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
-        if size != self.slab_size() || self.ledger.is_closed() || ONE_EACH {
-            return;
-        }
-        let room = |kept: usize| kept.checked_add(size).filter(|&sum| sum <= self.config.idle_bytes);
-        if self.idle_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+        let wanted = size == self.slab_size() && !self.ledger.is_closed() && !ONE_EACH;
+        if !wanted || !self.depot.charge(size, self.config.idle_bytes) {
             return;
         }
         if self.config.zero_on_recycle {
             idle.zero();
         }
-        if let Err(idle) = local::keep(self, idle) {
-            self.put_down(idle);
+        self.depot.put(local::magazine(self), idle);
+        // If it was put down after `close` had looked there, the lock that both took orders this after the closing.
+        if self.ledger.is_closed() {
+            self.depot.sweep(|_| true);
         }
     }
 
-    /// Takes what a dying thread kept in its magazine, which is already counted as idle.
-    pub(super) fn take_from_magazine(&self, idle: Idle) {
-        self.put_down(idle);
-    }
-
-    /// Puts a slab that is counted as idle into the depot, or back to the source if the depot cannot grow.
-    fn put_down(&self, idle: Idle) {
-        let mut depot = self.depot.lock();
-        if depot.try_reserve(1).is_ok() {
-            depot.push(idle);
-            return;
+    /// Gives back some of what nobody needs any more, if it is time to. By the clock as it was read last: whoever changes
+    /// slabs reads it.
+    #[inline]
+    fn decay_in_passing(&self) {
+        let now = clock::last();
+        if self.depot.is_due(now) {
+            self.depot.decay(now, |given| given.bytes < IN_PASSING);
+            self.room_made();
         }
-        drop(depot);
-        self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -216,13 +242,15 @@ impl Core {
             max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
+            foreign_bytes: pinned.foreign,
             pinned_slabs: pinned.slabs,
             handles: pinned.handles,
-            idle_bytes: self.idle_bytes.load(Ordering::Relaxed),
+            idle_bytes: self.depot.bytes(),
             ledger_bytes: self.ledger.ledger_bytes(),
             slabs_taken: self.counts.taken.load(Ordering::Relaxed),
             slabs_reused: self.counts.reused.load(Ordering::Relaxed),
             slabs_reused_in_place: pinned.resets,
+            slabs_reused_around: self.counts.around.load(Ordering::Relaxed),
             slabs_recycled: self.counts.recycled.load(Ordering::Relaxed),
         }
     }
@@ -238,6 +266,10 @@ impl Drop for Core {
 /// Hands a slab that a dropped slice emptied to its pool; if that is gone, the memory goes back to the source.
 #[cold]
 pub(crate) fn recycle(idle: Idle) {
+    if idle.is_foreign() {
+        // Not ours to use again: its owner gets it back.
+        return drop(idle);
+    }
     let home = idle.ledger().home().and_then(|home| home.downcast::<Core>().ok());
     match home {
         Some(core) => core.take_back(idle),

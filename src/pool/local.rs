@@ -1,12 +1,10 @@
 //! What a thread keeps of each pool it allocates from: its current slab, the one before, and a magazine of idle ones.
 
 use super::core::{Core, recycle};
+use super::magazine::MagazineId;
 use crate::error::AllocError;
-use crate::raw::{Attached, Idle, Label, Unique};
+use crate::raw::{Attached, Label, Search, Unique};
 use core::cell::RefCell;
-
-/// Idle slabs that a thread keeps to itself.
-const MAGAZINE: usize = 4;
 
 /// One thread's part of one pool.
 struct Local {
@@ -14,7 +12,9 @@ struct Local {
     current: Option<Attached>,
     /// Still this thread's, so that its slices cost nothing to clone and drop, and may drain to be used again in place.
     previous: Option<Attached>,
-    magazine: Vec<Idle>,
+    /// The thread's first idle slab gets it one.
+    magazine: Option<MagazineId>,
+    search: Search,
 }
 
 /// A thread's parts of all pools. The one used last comes first.
@@ -34,59 +34,122 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                 Some(at) => at,
                 None => {
                     locals.try_reserve(1).ok()?;
-                    locals.push(Local { pool, current: None, previous: None, magazine: Vec::new() });
+                    let search = Search::default();
+                    locals.push(Local { pool, current: None, previous: None, magazine: None, search });
                     locals.len() - 1
                 }
             };
-            locals.swap(0, at);
+            if at > 0 {
+                locals.swap(0, at);
+            }
             Some(f(&mut locals[0]))
         })
         .ok()?
 }
 
-/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, and
-/// else in another slab. `Ok(None)` in a thread that can own no slab.
+/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab's next hole, in the current or the previous slab if one has
+/// drained, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let reused = with_local(core.id, |local| {
+        if local.is_recalled(core) {
+            return Err(());
+        }
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
-        local.current.as_ref().and_then(fits).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+        let current = local.current.as_ref().and_then(fits);
+        let hole = current.or_else(|| local.next_hole(n).and_then(fits));
+        Ok(hole.or_else(|| local.reuse_in_place(core, n).and_then(fits)))
     });
     match reused {
         None => return Ok(None),
-        Some(Some(raw)) => return Ok(Some(raw)),
-        Some(None) => purge(),
+        Some(Ok(Some(raw))) => {
+            leave_if_wanted(core);
+            return Ok(Some(raw));
+        }
+        Some(Ok(None)) => purge(),
+        Some(Err(())) => give_up(core),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
-    let kept = with_local(core.id, |local| local.take_kept(core)).flatten();
-    let idle = match kept {
-        Some(idle) => idle,
-        None => core.take_slab().map_err(|error| error.of_request(n))?,
-    };
-    let attached = match idle.attach(core.level()) {
-        Ok(attached) => attached,
-        Err(idle) => {
-            recycle(idle);
-            return Ok(None);
-        }
-    };
+    let (magazine, mut search) =
+        with_local(core.id, |local| (local.magazine, core::mem::take(&mut local.search))).unwrap_or_default();
+    let attached = another_slab(core, n, magazine, &mut search);
     let installed = with_local(core.id, |local| {
+        local.search = search;
+        let attached = attached?;
+        let Some(attached) = attached else { return Ok(None) };
         let before = local.current.take();
-        let retired = core::mem::replace(&mut local.previous, before);
+        let mut retired = core::mem::replace(&mut local.previous, before);
+        if let Some(retired) = &mut retired {
+            local.search.give_back(retired.take_holes());
+        }
         let current = local.current.insert(attached);
         current.make_current(core.id);
-        (current.alloc(n, label), retired)
+        Ok(Some((current.alloc(n, label), retired)))
     });
-    let Some((raw, retired)) = installed else { return Ok(None) };
+    let Some((raw, retired)) = installed.transpose()?.flatten() else { return Ok(None) };
     if let Some(idle) = retired.and_then(Attached::detach) {
         recycle(idle);
     }
+    leave_if_wanted(core);
     Ok(raw)
 }
 
+/// Gives up the slabs that this thread is attached to, which it was asked for.
+fn give_up(core: &Core) {
+    let given_up = with_local(core.id, |local| [local.current.take(), local.previous.take()]);
+    for idle in given_up.into_iter().flatten().flatten().filter_map(Attached::detach) {
+        recycle(idle);
+    }
+}
+
+/// Gives up what this thread has of the pool if somebody waits for memory: who came while this thread attached a slab, or opened
+/// it anew, has asked too early. The same for what this thread let go on its way.
+fn leave_if_wanted(core: &Core) {
+    if core.is_wanted_now() {
+        leave(core.id);
+        core.serve(None);
+    }
+}
+
+/// A slab for this thread with room for `n` bytes: an idle one it has at hand, another idle one, a partly filled one, or fresh
+/// memory. `Ok(None)` in a thread that can own no slab.
+fn another_slab(
+    core: &Core,
+    n: usize,
+    magazine: Option<MagazineId>,
+    search: &mut Search,
+) -> Result<Option<Attached>, AllocError> {
+    core.before_taking(n, core.slab_size())?;
+    let idle = match core.idle_slab(magazine) {
+        Some(idle) => idle,
+        None => {
+            if let Some(around) = core.attach_around(n, search, false) {
+                return Ok(Some(around));
+            }
+            match core.fresh_slab(core.slab_size()) {
+                Ok(fresh) => fresh,
+                Err(error) => {
+                    let around = core.attach_around(n, search, true);
+                    return around.map(Some).ok_or_else(|| error.of_request(n));
+                }
+            }
+        }
+    };
+    Ok(idle.attach(core.level()).map(Some).unwrap_or_else(|idle| {
+        recycle(idle);
+        None
+    }))
+}
+
 impl Local {
+    /// Whether this thread is asked for its slabs: somebody waits for memory, or wants it to look at its scope.
+    fn is_recalled(&self, core: &Core) -> bool {
+        let asked = |slab: &Option<Attached>| slab.as_ref().is_some_and(Attached::is_recalled);
+        core.ledger().wanted() > 0 || asked(&self.current) || asked(&self.previous)
+    }
+
     /// Starts over in the current or the previous slab, if one of them has drained and is as the pool wants it now.
     fn reuse_in_place(&mut self, core: &Core, n: usize) -> Option<&Attached> {
         let usable = |slab: &Attached| slab.size() == core.slab_size() && n <= slab.size() && slab.is_drained();
@@ -96,7 +159,7 @@ impl Local {
             }
             core::mem::swap(&mut self.current, &mut self.previous);
         }
-        let slab = self.current.as_ref()?;
+        let slab = self.current.as_mut()?;
         if core.config.zero_on_recycle {
             slab.zero();
         }
@@ -105,33 +168,23 @@ impl Local {
         Some(slab)
     }
 
-    /// An idle slab of the right size from the magazine. Wrong ones are given up.
-    fn take_kept(&mut self, core: &Core) -> Option<Idle> {
-        while let Some(idle) = self.magazine.pop() {
-            core.reuse_from_magazine(idle.size());
-            if idle.size() == core.slab_size() {
-                return Some(idle);
-            }
-        }
-        None
+    /// Goes on in the current slab's next hole with room for `n` bytes.
+    fn next_hole(&mut self, n: usize) -> Option<&Attached> {
+        let current = self.current.as_mut()?;
+        current.next_hole(n).then_some(current)
     }
 }
 
-/// Keeps an idle slab in this thread's magazine, if it has one with room.
-pub(super) fn keep(core: &Core, idle: Idle) -> Result<(), Idle> {
-    if !core.has_magazines() {
-        return Err(idle);
-    }
-    let mut idle = Some(idle);
-    let _ = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
-        let local = locals.iter_mut().find(|local| local.pool == core.id)?;
-        if local.magazine.len() < MAGAZINE && local.magazine.try_reserve(1).is_ok() {
-            local.magazine.extend(idle.take());
-        }
-        Some(())
-    });
-    idle.map_or(Ok(()), Err)
+/// This thread's magazine, which it gets by this. Only a thread that allocates from the pool has one.
+pub(super) fn magazine(core: &Core) -> Option<MagazineId> {
+    LOCALS
+        .try_with(|locals| {
+            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let local = locals.iter_mut().find(|local| local.pool == core.id)?;
+            local.magazine = local.magazine.or_else(|| core.depot().join());
+            local.magazine
+        })
+        .ok()?
 }
 
 /// Gives up this thread's part of a pool that is gone.
@@ -161,17 +214,16 @@ fn purge() {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to the depot.
+        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to everybody.
         for attached in self.current.take().into_iter().chain(self.previous.take()) {
             if let Some(idle) = attached.detach() {
                 recycle(idle);
             }
         }
-        let core = super::registry::find(self.pool);
-        for idle in self.magazine.drain(..) {
-            match &core {
-                Some(core) => core.take_from_magazine(idle),
-                None => drop(idle),
+        if let Some(magazine) = self.magazine.take() {
+            if let Some(core) = super::registry::find(self.pool) {
+                core.depot().leave(magazine);
+                core.room_made();
             }
         }
     }

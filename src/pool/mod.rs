@@ -1,10 +1,19 @@
 //! Floor 4: who owns slabs, hands out buffers and answers questions about both.
 
+mod around;
 mod builder;
 mod core;
+mod depot;
+mod holders;
 mod local;
+mod magazine;
+mod pressure;
+mod punch;
+mod quota;
 mod registry;
 mod scope;
+mod stack;
+mod waiters;
 
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
@@ -13,9 +22,13 @@ use crate::raw::{self, Label, Unique};
 use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
+pub(crate) use depot::Given;
+pub use pressure::Pressure;
+pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use waiters::Ticket;
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
@@ -195,6 +208,9 @@ pub struct PoolStats {
     pub memory_bytes: usize,
     /// Sizes of the slabs that some slice keeps alive.
     pub pinned_bytes: usize,
+    /// Those of `pinned_bytes` that are somebody else's memory, [adopted](SlabPool::adopt) to be listed here. They are no
+    /// part of `memory_bytes`.
+    pub foreign_bytes: usize,
     /// How many slabs those are.
     pub pinned_slabs: usize,
     /// Live handles on slabs.
@@ -209,6 +225,8 @@ pub struct PoolStats {
     pub slabs_reused: u64,
     /// Times a drained slab was reused by its owner where it was, its memory still hot in the cache.
     pub slabs_reused_in_place: u64,
+    /// Times a slab that some slice pinned was cut from again, around its pins.
+    pub slabs_reused_around: u64,
     /// Times a slab came back empty after its owner had left it to its slices.
     pub slabs_recycled: u64,
 }

@@ -8,13 +8,13 @@ use super::slot::Slot;
 use crate::sync::{Ordering, Plant, planted, thread};
 use core::ptr::NonNull;
 
-/// Allocator of the segments that threads without an identity share, under the slab's growth lock.
-const SHARED: u32 = thread::GONE - 1;
-
 /// How many of the owner's other segments are looked at before the ledger grows. More would make growth quadratic.
 const LOOKS: usize = 2;
 
 impl Segment {
+    /// Allocator of the segments that threads without an identity share, under the slab's growth lock.
+    pub(super) const SHARED: u32 = thread::GONE - 1;
+
     /// A slot off the list of the segment the owner is at. Only for the owner.
     #[inline(always)]
     pub(super) fn pop_for_owner(header: &Header) -> Option<NonNull<Slot>> {
@@ -73,7 +73,7 @@ impl Segment {
 
     #[cold]
     fn pop_for_guest_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
-        let me = if me == thread::GONE { SHARED } else { me };
+        let me = if me == thread::GONE { Segment::SHARED } else { me };
         let growth = header.fixed.growth.lock();
         let mut next = header.first_segment();
         let mut taken = None;
@@ -83,7 +83,9 @@ impl Segment {
             next = segment_ref.next();
             let owner = segment_ref.owner();
             let abandoned = owner == thread::NOBODY
-                || (owner != SHARED && owner != me && (planted(Plant::AdoptsTheLiving) || !thread::is_alive(owner)));
+                || (owner != Segment::SHARED
+                    && owner != me
+                    && (planted(Plant::AdoptsTheLiving) || !thread::is_alive(owner)));
             if owner != me && !abandoned {
                 continue;
             }

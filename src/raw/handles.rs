@@ -28,7 +28,7 @@ impl Header {
         if depth.is_plain() && thread::scope() == 0 {
             if let Some(slot) = Segment::pop_for_owner(header) {
                 header.join_as_owner();
-                header.publish_plain(slot, entry, depth.plain_has_sites(), 0);
+                header.publish_plain(slot, entry, depth.plain_has_sites(), header.birth());
                 return Some(slot);
             }
         } else if depth.has_slots_only() {
@@ -46,7 +46,7 @@ impl Header {
         header.join_as_owner();
         let sited = header.depth().code() >= Level::SITES;
         header.charge_new(slot, entry.parent, sited, 0);
-        header.publish_plain(slot, entry, sited, 0);
+        header.publish_plain(slot, entry, sited, header.birth());
         Some(slot)
     }
 
@@ -69,7 +69,7 @@ impl Header {
         };
         if owns {
             header.join_as_owner();
-            publish(0);
+            publish(header.birth());
         } else if planted(Plant::PublishBeforeRef) {
             publish(clock::last());
             header.join();

@@ -102,7 +102,7 @@ pub(super) struct Fixed {
     pub(super) uid: u64,
     base: AtomicPtr<u8>,
     size: AtomicUsize,
-    /// Where the owner stops cutting: the slab's size, or 0 once the ledger is closed.
+    /// Where the owner stops cutting: the end of the slab or of the hole it is in, or 0 once the ledger is closed.
     limit: AtomicUsize,
     generation: AtomicU64,
     /// The slab's segments, newest first.
@@ -110,14 +110,20 @@ pub(super) struct Fixed {
     pub(super) attached_tick: AtomicU32,
     /// 0 while the slab is attached.
     pub(super) retired_tick: AtomicU32,
+    /// With how many slices a look found too little room here; as many as there can be if none did since the slab was detached.
+    full_at: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
     pub(super) unlisted: AtomicU32,
     /// Not 0: the memory has to be overwritten before it is used again; see [`super::secret`].
     pub(super) must_wipe: AtomicU32,
+    /// Not 0: the system took pages of it back, and nobody has filled them since.
+    pub(super) punched: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
     pub(super) ledger: *const Ledger,
+    /// What keeps the memory if it is somebody else's; null for a slab of ours. See [`super::foreign`].
+    pub(super) life: AtomicPtr<super::foreign::Life>,
     /// What keeps the ledger alive while the slab is detached. Written by the owner before it detaches, taken by whoever
     /// finds the slab empty.
     keep: UnsafeCell<Option<Arc<Ledger>>>,
@@ -130,6 +136,8 @@ pub(super) struct Own {
     local: AtomicU32,
     /// First byte that was not handed out yet.
     cursor: AtomicU32,
+    /// The tick of when the slab was attached around slices that it had already; 0 if it was attached empty.
+    birth: AtomicU32,
     /// Times an owner started over in this slab after it had drained. Never set back.
     resets: AtomicU64,
     /// The segment the owner takes slots from.
@@ -177,10 +185,13 @@ impl Header {
                 segments: AtomicPtr::new(ptr::null_mut()),
                 attached_tick: AtomicU32::new(0),
                 retired_tick: AtomicU32::new(0),
+                full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
                 must_wipe: AtomicU32::new(0),
+                punched: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
+                life: AtomicPtr::new(ptr::null_mut()),
                 keep: UnsafeCell::new(None),
                 witness: Witness::new(),
             }),
@@ -188,6 +199,7 @@ impl Header {
             own: CachePadded::new(Own {
                 local: AtomicU32::new(0),
                 cursor: AtomicU32::new(0),
+                birth: AtomicU32::new(0),
                 resets: AtomicU64::new(0),
                 segment: AtomicPtr::new(ptr::null_mut()),
                 rotor: AtomicPtr::new(ptr::null_mut()),
@@ -250,16 +262,38 @@ impl Header {
         self.fixed.size.load(Ordering::Relaxed)
     }
 
+    pub(super) fn full_at(&self) -> u32 {
+        self.fixed.full_at.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_full_at(&self, refs: u32) {
+        self.fixed.full_at.store(refs, Ordering::Relaxed);
+    }
+
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
         self.fixed.base.store(base, Ordering::Relaxed);
-        self.fixed.size.store(size, Ordering::Relaxed);
+        let release = if planted(Plant::SizeRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `size_seen`; who sees this size sees that the generation before is over.
+        self.fixed.size.store(size, release);
+    }
+
+    /// The size for who looks on: it belongs to a generation that is read before and is still there after.
+    pub(super) fn size_seen(&self) -> usize {
+        // Acquire: pairs with the Release in `set_memory`.
+        self.fixed.size.load(Ordering::Acquire)
     }
 
     /// Bytes that the owner may still cut.
     #[inline(always)]
     pub(super) fn room(&self) -> usize {
         // Relaxed: set by this thread, or by whoever closes the ledger, who waits for nobody that is cutting just now.
-        self.fixed.limit.load(Ordering::Relaxed).saturating_sub(self.cursor())
+        self.limit().saturating_sub(self.cursor())
+    }
+
+    /// Where the owner stops cutting.
+    #[inline(always)]
+    pub(super) fn limit(&self) -> usize {
+        self.fixed.limit.load(Ordering::Relaxed)
     }
 
     /// Relaxed: `Ledger::close` and who attaches a slab are ordered by the ledger's flag.
@@ -281,6 +315,17 @@ impl Header {
         let release = if planted(Plant::GenerationRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `generation`; who sees the new one sees the old one's slots cleared.
         self.fixed.generation.store(generation + 1, release);
+    }
+
+    /// The tick that the owner's new slices bear: 0 if they are as old as the slab's attachment says.
+    #[inline(always)]
+    pub(super) fn birth(&self) -> u32 {
+        self.own.birth.load(Ordering::Relaxed)
+    }
+
+    /// Only for the owner of an empty slab.
+    pub(super) fn reset_birth(&self) {
+        self.own.birth.store(0, Ordering::Relaxed);
     }
 
     #[inline]
@@ -396,13 +441,27 @@ impl Header {
         Idle::emptied(this, ledger)
     }
 
+    /// Takes a reference that is not made from another one, if the slab is alive and nobody's. The caller sees to it that it
+    /// is the slab it means, and that its life does not end meanwhile.
+    pub(super) fn join_living(&self) -> bool {
+        let join = |word: u64| {
+            let living = (1..BIAS / 2).contains(&State(word).refs()) || planted(Plant::ForeignJoinsDead);
+            living.then(|| word.wrapping_add(CLAIM | 1))
+        };
+        // Relaxed: what the reference is for is ordered by the caller's lock, and the next `leave` releases it.
+        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, join).is_ok()
+    }
+
     /// The first reference of a slab that nobody else knows, made without an owner.
     pub(super) fn first_reference(&self, ledger: Arc<Ledger>) {
         self.keep_ledger(ledger);
+        self.set_full_at(u32::MAX);
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
-        // Relaxed: the slab is handed to other threads, if at all, by something that orders this before.
-        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Relaxed);
+        let release = if planted(Plant::SingleRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `state`, so that a report that sees this count sees the slab it belongs to. Who
+        // gets a handle gets it by something that orders this before.
+        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), release);
     }
 
     fn keep_ledger(&self, ledger: Arc<Ledger>) {
@@ -417,6 +476,7 @@ impl Header {
         debug_assert_eq!(state.refs(), 0);
         self.set_local(0);
         self.set_cursor(0);
+        self.own.birth.store(0, Ordering::Relaxed);
         self.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         self.fixed.retired_tick.store(0, Ordering::Relaxed);
         self.set_owner(me);
@@ -434,6 +494,7 @@ impl Header {
         let header = unsafe { this.as_ref() };
         header.fixed.retired_tick.store(clock::read(), Ordering::Relaxed);
         header.keep_ledger(ledger);
+        header.set_full_at(u32::MAX);
         let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
         if !planted(Plant::RefundBeforeDisown) {
             // Before the refund: afterwards the slab may already be another thread's.
@@ -451,6 +512,24 @@ impl Header {
         if u64::from(old.refs()) == surplus { Some(Header::emptied(this)) } else { None }
     }
 
+    /// Makes `me` the owner of a slab that has slices, for who has a look at it and gives up the reference that the look held.
+    /// Returns what kept the ledger alive meanwhile.
+    pub(super) fn attach_around(&self, me: u32) -> Arc<Ledger> {
+        self.set_local(0);
+        self.own.birth.store(clock::read(), Ordering::Relaxed);
+        self.fixed.retired_tick.store(0, Ordering::Relaxed);
+        self.set_owner(me);
+        let surplus = if planted(Plant::AroundKeepsPin) { u64::from(BIAS) } else { u64::from(BIAS) - 1 };
+        // AcqRel: the Release pairs with the Acquire in `state`, so that who sees the bias sees the owner and the empty tally; the
+        // Acquire pairs with the Release of every reference given back before.
+        let old = State(self.state.fetch_add(CLAIM.wrapping_add(surplus), Ordering::AcqRel));
+        debug_assert!((1..BIAS / 2).contains(&old.refs()));
+        // SAFETY: filled before the slab was detached, which the look's reference is ordered after; with the bias nobody can bring
+        // the count to zero, and only who does that takes it.
+        let ledger = unsafe { (*self.fixed.keep.get()).take() };
+        ledger.expect("a detached slab keeps its ledger")
+    }
+
     /// Whether no handle at all is left of a slab that the calling thread owns.
     #[inline]
     pub(super) fn is_drained(&self) -> bool {
@@ -465,12 +544,11 @@ impl Header {
         if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
     }
 
-    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive.
-    #[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "for exact snapshots"))]
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours.
     pub(super) fn pin(&self) -> Option<State> {
         loop {
             let state = self.state();
-            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) {
+            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) || self.is_foreign() {
                 return None;
             }
             let pinned = State(state.0 + 1);

@@ -17,13 +17,15 @@ use std::sync::{Arc, OnceLock, Weak};
 /// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
 pub(crate) struct Ledger {
     id: usize,
-    source: Box<dyn SlabSource>,
+    pub(super) source: Box<dyn SlabSource>,
     max_bytes: usize,
     max_ledger_bytes: usize,
     memory_bytes: AtomicUsize,
     ledger_bytes: AtomicUsize,
     /// Every header there is, so that a report finds them.
-    headers: Mutex<Vec<NonNull<Header>>>,
+    pub(super) headers: Mutex<Vec<NonNull<Header>>>,
+    /// Where the next search for a partly filled slab starts.
+    pub(super) rotor: AtomicUsize,
     /// Headers without a slab.
     spare_headers: Mutex<Vec<NonNull<Header>>>,
     /// Segments without a slab, linked by `next`.
@@ -31,6 +33,8 @@ pub(crate) struct Ledger {
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
+    /// Requests that wait for memory.
+    pub(super) wanted: AtomicU32,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -58,10 +62,12 @@ impl Ledger {
             memory_bytes: AtomicUsize::new(0),
             ledger_bytes: AtomicUsize::new(0),
             headers: Mutex::new(Vec::new()),
+            rotor: AtomicUsize::new(0),
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
             tracer,
         })
     }
@@ -143,6 +149,9 @@ impl Ledger {
         // SAFETY: headers are type-stable; the caller has this slab to itself.
         let header_ref = unsafe { header.as_ref() };
         let size = header_ref.size();
+        if header_ref.is_foreign() {
+            return self.retire_foreign(header);
+        }
         poison::open(header_ref, 0, size);
         if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
             // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
@@ -154,7 +163,17 @@ impl Ledger {
         self.spare_headers.lock().push(header);
     }
 
-    fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
+    /// The same for memory that is somebody else's and was never charged for. It goes last: that is the user's code.
+    fn retire_foreign(&self, header: NonNull<Header>) {
+        // SAFETY: as in `retire`.
+        let header_ref = unsafe { header.as_ref() };
+        let kept = header_ref.end_life();
+        header_ref.set_memory(ptr::null_mut(), 0);
+        self.spare_headers.lock().push(header);
+        drop(kept);
+    }
+
+    pub(super) fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
         if let Some(header) = self.spare_headers.lock().pop() {
             return Some(header);
         }

@@ -30,6 +30,11 @@ mod real {
 
     const GRANULE: usize = 8;
 
+    /// Bytes that a hole is to be longer than what is cut from it: a red zone on either side, and what aligning takes.
+    pub(in super::super) const SLACK: usize = 3 * GRANULE;
+    /// Bytes of it that are left to the red zone before the slice behind it.
+    pub(in super::super) const MARGIN: usize = GRANULE;
+
     // SAFETY: as the sanitizer's header declares them. Whatever the range is, they write only to its shadow memory.
     unsafe extern "C" {
         fn __asan_poison_memory_region(start: *const c_void, size: usize);
@@ -38,20 +43,24 @@ mod real {
 
     /// Nobody may touch `len` bytes from `offset` on.
     pub(in super::super) fn close(header: &Header, offset: usize, len: usize) {
-        // SAFETY: they lie in the slab, and no handle covers them.
-        unsafe { __asan_poison_memory_region(header.base().wrapping_add(offset).cast(), len) };
+        if let Some(base) = NonNull::new(header.base()) {
+            // SAFETY: they lie in the slab, and no handle covers them.
+            close_at(unsafe { base.add(offset) }, len);
+        }
     }
 
     /// The same, where only the address is known.
     pub(in super::super) fn close_at(start: NonNull<u8>, len: usize) {
-        // SAFETY: as above.
+        // SAFETY: no handle covers them.
         unsafe { __asan_poison_memory_region(start.as_ptr().cast(), len) };
     }
 
     /// They may be used.
     pub(in super::super) fn open(header: &Header, offset: usize, len: usize) {
-        // SAFETY: they lie in the slab.
-        unsafe { __asan_unpoison_memory_region(header.base().wrapping_add(offset).cast(), len) };
+        if let Some(base) = NonNull::new(header.base()) {
+            // SAFETY: they lie in the slab.
+            unsafe { __asan_unpoison_memory_region(base.add(offset).as_ptr().cast(), len) };
+        }
     }
 
     /// Where a slice is cut if the cursor is at `cursor`: at a granule's start, with a red zone before it. The cursor itself stays at
@@ -145,6 +154,9 @@ mod none {
     use super::super::header::Header;
     use super::super::slot::Slot;
     use core::ptr::NonNull;
+
+    pub(in super::super) const SLACK: usize = 0;
+    pub(in super::super) const MARGIN: usize = 0;
 
     #[inline(always)]
     pub(in super::super) fn close(_: &Header, _: usize, _: usize) {}

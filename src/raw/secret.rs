@@ -75,10 +75,20 @@ impl Header {
     fn wipe_all(&self) {
         // Relaxed: nobody else knows the slab.
         self.fixed.must_wipe.store(0, Ordering::Relaxed);
-        poison::open(self, 0, self.size());
         // SAFETY: the memory is this long, no slice is left, and only the caller could cut one.
-        unsafe { self.wipe_range(0, self.size()) };
-        poison::close(self, 0, self.size());
+        unsafe { self.open_and_wipe(0, self.size()) };
+    }
+
+    /// As [`wipe_range`](Header::wipe_range), for bytes that no slice covers.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(super) unsafe fn open_and_wipe(&self, offset: usize, len: usize) {
+        poison::open(self, offset, len);
+        // SAFETY: the caller's promise.
+        unsafe { self.wipe_range(offset, len) };
+        poison::close(self, offset, len);
     }
 
     /// Overwrites all memory with zeros, which stays with its pool: plain writes will do. Only for who has the slab to itself,
@@ -90,7 +100,7 @@ impl Header {
         poison::close(self, 0, self.size());
     }
 
-    /// Overwrites `len` bytes of the slab from `offset` on.
+    /// Overwrites `len` bytes of the slab from `offset` on. Nothing happens to a foreign slab, whose base is null.
     ///
     /// # Safety
     ///
@@ -220,7 +230,10 @@ pub(super) fn shrink(word: Word, skip: usize, len: usize) {
 impl Word {
     /// Marks what can be overwritten: memory that somebody else counts, or that is there for ever, cannot.
     pub(super) fn marked(self) -> Word {
+        // SAFETY: headers are type-stable while the caller's handle holds the slab.
+        let foreign = || self.header().is_some_and(|header| unsafe { header.as_ref() }.is_foreign());
         match self.hold_of_any() {
+            Hold::Slot(_) | Hold::Untracked(_) if foreign() => self,
             Hold::Slot(_) | Hold::Untracked(_) | Hold::Pool(_) => self.secret(),
             // SAFETY: the caller's handle keeps it alive.
             Hold::Owned(owned) if unsafe { owned.as_ref() }.set_secret() => self.secret(),

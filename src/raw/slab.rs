@@ -1,13 +1,15 @@
 //! A slab as its possessor has it: idle (nobody's), or attached to the thread that cuts slices from it.
 //!
 //! ```text
-//!            attach                       detach, slices left
+//!            attach                  detach, slices left
 //!    Idle ───────────▶ Attached ─────────────────────────────▶ (kept by its slices alone)
-//!     ▲                  │  ▲ reset: drained, reused in place              │
-//!     │  detach, none left  └──┘                                           │
-//!     └──────────────────┴───────────────────────── the last slice drops ──┘
+//!     ▲                │  ▲  ▲ └── around: attached to its holes ─────────┤
+//!     │                │  └──┘ reset: drained, reused in place            │
+//!     │  detach, none left                                                │
+//!     └────────────────┴────────────────────────── the last slice drops ──┘
 //! ```
 
+use super::around::Holes;
 use super::header::{Entry, Header};
 use super::ledger::Ledger;
 use super::poison;
@@ -54,7 +56,7 @@ impl Idle {
         idle
     }
 
-    fn header_ref(&self) -> &Header {
+    pub(super) fn header_ref(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -69,8 +71,14 @@ impl Idle {
         &self.ledger
     }
 
+    /// Whether its memory is somebody else's, which is not ours to use again.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.header_ref().is_foreign()
+    }
+
     /// Overwrites the memory with zeros.
     pub(crate) fn zero(&mut self) {
+        assert!(!self.is_foreign(), "somebody else may see the bytes");
         self.header_ref().zero();
     }
 
@@ -90,20 +98,31 @@ impl Idle {
         let header = self.header_ref();
         header.set_level(level);
         header.hand_segments_to(me);
+        header.set_punched(false);
         header.attach(me);
-        header.set_limit(header.size());
-        if self.ledger.is_closed_now() && !planted(Plant::CloseUnseen) {
-            header.set_limit(0);
-        }
+        let size = header.size();
         let (header, ledger) = self.into_parts();
-        Ok(Attached { header, ledger: Some(ledger), not_send: PhantomData })
+        let attached = Attached::with_holes(header, ledger, Holes::default());
+        attached.open(size);
+        Ok(attached)
     }
 
     /// Turns the whole slab into one handle of `n` bytes, with no owner.
     pub(crate) fn single(self, n: usize, level: Level, label: Label) -> Unique {
+        let this = self.header;
+        let word = self.first_handle(n, Mark::UNIQUE, level, label);
+        // SAFETY: headers are type-stable.
+        poison::open(unsafe { this.as_ref() }, 0, n);
+        // SAFETY: headers are type-stable; a slab's base is not null, and `n` bytes of it are this handle's alone.
+        unsafe { Unique::from_parts(NonNull::new_unchecked(this.as_ref().base()), 0, n, word) }
+    }
+
+    /// Leaves the slab to one handle on its first `n` bytes.
+    pub(super) fn first_handle(self, n: usize, mark: Mark, level: Level, label: Label) -> Word {
         debug_assert!(0 < n && n <= self.size());
         let header = self.header_ref();
         header.set_level(level);
+        header.set_punched(false);
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.fixed.retired_tick.store(clock::last(), Ordering::Relaxed);
         let (this, ledger) = self.into_parts();
@@ -111,8 +130,7 @@ impl Idle {
         let header = unsafe { this.as_ref() };
         header.first_reference(ledger);
         let extent = Extent::in_slab(header.size(), 0, n);
-        let entry =
-            Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
+        let entry = Entry { extent, root: extent, mark: mark.with_tag(label.tag), site: label.site, parent: None };
         let slot = match level {
             Level::Off => None,
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
@@ -121,9 +139,7 @@ impl Idle {
             Some(slot) => header.publish(slot, entry, 0),
             None => header.count_unlisted(1),
         }
-        poison::open(header, 0, n);
-        // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
-        unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
+        Word::tracked(slot, this)
     }
 
     fn into_parts(self) -> (NonNull<Header>, Arc<Ledger>) {
@@ -152,13 +168,27 @@ pub(crate) struct Attached {
     header: NonNull<Header>,
     /// Taken when the slab is detached.
     ledger: Option<Arc<Ledger>>,
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) holes: Holes,
     /// The owner's counts are this thread's alone.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Attached {
+    pub(super) fn with_holes(header: NonNull<Header>, ledger: Arc<Ledger>, holes: Holes) -> Attached {
+        Attached { header, ledger: Some(ledger), holes, not_send: PhantomData }
+    }
+
+    /// Lets the owner cut up to `limit`, unless the ledger is closed.
+    pub(super) fn open(&self, limit: usize) {
+        self.header().set_limit(limit);
+        if self.ledger.as_ref().is_some_and(|ledger| ledger.is_closed_now()) && !planted(Plant::CloseUnseen) {
+            self.header().set_limit(0);
+        }
+    }
+
     #[inline]
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -193,8 +223,9 @@ impl Attached {
     }
 
     /// Starts over at the beginning of a drained slab, whose memory is still hot in the cache.
-    pub(crate) fn reset(&self, level: Level) {
+    pub(crate) fn reset(&mut self, level: Level) {
         assert!(self.is_drained(), "only an empty slab is reused");
+        self.holes.clear();
         let header = self.header();
         header.set_level(level);
         header.count_reset();
@@ -203,13 +234,23 @@ impl Attached {
         poison::close(header, 0, header.size());
         header.bump_generation();
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
+        header.reset_birth();
         header.set_cursor(0);
+        if header.limit() != header.size() {
+            self.open(header.size());
+        }
     }
 
     /// Overwrites the memory of a drained slab with zeros.
     pub(crate) fn zero(&self) {
         assert!(self.is_drained(), "only an empty slab is overwritten");
         self.header().zero();
+    }
+
+    /// The list of holes, to be used for another slab.
+    pub(crate) fn take_holes(&mut self) -> Holes {
+        self.holes.clear();
+        core::mem::take(&mut self.holes)
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.

@@ -25,6 +25,8 @@ pub(crate) struct SlabView {
     pub(crate) size: usize,
     /// Its owner thread still cuts slices from it.
     pub(crate) attached: bool,
+    /// Its memory is somebody else's.
+    pub(crate) foreign: bool,
     /// Whatever touches its slices leaves a stack.
     pub(crate) suspect: bool,
     /// Live references.
@@ -35,6 +37,8 @@ pub(crate) struct SlabView {
     /// In ticks of 10 ms since the process started.
     pub(crate) attached_tick: u32,
     pub(crate) retired_tick: Option<u32>,
+    /// Bytes that take real memory now, if the source can say.
+    pub(crate) resident: Option<usize>,
     pub(crate) slots: Vec<SlotView>,
 }
 
@@ -63,6 +67,8 @@ pub(crate) struct SlotView {
 pub(crate) struct Pinned {
     pub(crate) slabs: usize,
     pub(crate) bytes: usize,
+    /// Those of `bytes` that are somebody else's memory.
+    pub(crate) foreign: usize,
     pub(crate) handles: u64,
     /// Times a drained slab was reused where it was, idle slabs included.
     pub(crate) resets: u64,
@@ -81,17 +87,20 @@ impl Header {
     }
 
     /// Size, live references and whether a thread owns it; `None` without memory or while it changes hands.
-    fn sums(&self) -> Option<(usize, u64, bool)> {
+    pub(super) fn sums(&self) -> Option<(usize, u64, bool)> {
         for _ in 0..TRIES {
             let generation = self.generation();
             let state = self.state();
-            let attached = self.owner() != thread::NOBODY;
+            // By the count and not by the owner, who changes a moment before or after it.
+            let attached = match planted(Plant::SumsBelieveBias) {
+                false => state.refs() >= BIAS / 2,
+                true => self.owner() != thread::NOBODY,
+            };
             let refs = self.true_refs(state, attached) as i32;
-            let size = self.size();
-            // More than half the bias is a slab in the middle of being detached: it has no owner any more, and the surplus
-            // is not refunded yet.
-            let limit = if planted(Plant::SumsBelieveBias) { i32::MAX / 2 } else { BIAS as i32 / 2 };
-            if self.generation() == generation && self.state() == state && (0..limit).contains(&refs) {
+            let size = self.size_seen();
+            // What is detached is counted in that one word; an owner's tally belongs to a word that is still there after it.
+            let together = !attached || self.state() == state;
+            if self.generation() == generation && together && refs >= 0 {
                 return Some((size, refs as u64, attached)).filter(|_| size > 0);
             }
         }
@@ -115,6 +124,10 @@ impl Header {
             // Relaxed: the generation decides whether they belong together.
             let attached_tick = self.fixed.attached_tick.load(Ordering::Relaxed);
             let retired = self.fixed.retired_tick.load(Ordering::Relaxed);
+            let foreign = self.is_foreign();
+            // SAFETY: the ledger outlives its headers.
+            let ledger = unsafe { &*self.fixed.ledger };
+            let resident = if foreign { None } else { ledger.resident(self.base(), size) };
             if self.generation() != generation {
                 continue;
             }
@@ -123,12 +136,14 @@ impl Header {
                 generation,
                 size,
                 attached,
+                foreign,
                 suspect: self.depth().is_suspect(),
                 handles,
                 untracked: self.unlisted(handles),
                 level: self.depth().level(),
                 attached_tick,
                 retired_tick: (retired != 0).then_some(retired),
+                resident,
                 slots,
             });
         }
@@ -136,7 +151,7 @@ impl Header {
     }
 }
 
-fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
+pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
     let extent = slot.extent();
     if !extent.is_live() {
         return None;
@@ -204,7 +219,9 @@ impl Ledger {
             sum.resets += header.resets();
             if let Some((size, handles @ 1.., _)) = header.sums() {
                 sum.slabs += 1;
-                sum.bytes += size;
+                // Saturating: the size of a foreign slab is what somebody said.
+                sum.bytes = sum.bytes.saturating_add(size);
+                sum.foreign = sum.foreign.saturating_add(if header.is_foreign() { size } else { 0 });
                 sum.handles += handles;
             }
         }
@@ -212,31 +229,13 @@ impl Ledger {
     }
 }
 
-/// The live extents of a detached slab, or `None` if there is no such slab or it did not keep still.
-///
-/// The rule: take a pin, read the state, scan the slots, read the state again. Accept only if the two words are equal
-/// *and* the references but for the pin are as many as the live slots seen. Either half alone is unsound: with equal claims
-/// only, a drop between the reads goes unseen; without the second read, a clone that moved past the scan does. The loom
-/// models show both.
-// The allocator of ranges around a pin and the return of dead pages build on this; today only the models call it.
-#[cfg_attr(not(bufslab_loom), allow(dead_code, reason = "the base of reuse around a pin"))]
-pub(crate) fn exact(header: NonNull<Header>) -> (Option<Vec<Extent>>, Option<super::slab::Idle>) {
-    // SAFETY: headers are type-stable.
-    let header_ref = unsafe { header.as_ref() };
-    if header_ref.pin().is_none() {
-        return (None, None);
-    }
-    let before = header_ref.state();
-    let live: Vec<Extent> =
-        header_ref.segments().flat_map(Segment::slots).map(Slot::extent).filter(|extent| extent.is_live()).collect();
-    let after = header_ref.state();
-    let unchanged = match () {
-        () if planted(Plant::SnapshotNoRecheck) => true,
-        () if planted(Plant::SnapshotClaimsOnly) => before.claims() == after.claims(),
-        () => before == after,
-    };
-    let counted = planted(Plant::SnapshotClaimsOnly) || before.refs() as usize == live.len() + 1;
-    ((unchanged && counted).then_some(live), Header::leave(header))
+/// Model only: the live extents of a detached slab, or `None` if there is no such slab or it did not keep still.
+#[cfg(bufslab_loom)]
+pub(crate) fn exact(header: NonNull<Header>) -> (Option<Vec<super::slot::Extent>>, Option<super::slab::Idle>) {
+    let Some(look) = super::look::Look::take(header) else { return (None, None) };
+    let mut live = Vec::new();
+    let exact = look.live(&mut live);
+    (exact.then_some(live), look.leave())
 }
 
 /// Whether no other live slot overlaps this handle's extent: exactly known, or said to be not so.
@@ -252,7 +251,7 @@ pub(super) fn is_free_but_for(mine: NonNull<Slot>, range: Extent) -> bool {
     let header = unsafe { &*Segment::of(mine).as_ref().header() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    if !attached && owner != thread::NOBODY {
+    if header.is_foreign() || (!attached && owner != thread::NOBODY) {
         return false;
     }
     let before = header.state();
@@ -276,5 +275,5 @@ pub(super) fn is_only_reference(header: NonNull<Header>) -> bool {
     let header = unsafe { header.as_ref() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
+    !header.is_foreign() && (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
 }

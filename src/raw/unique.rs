@@ -12,7 +12,7 @@ use super::slot::{Extent, Slot};
 use super::snapshot;
 use super::word::{Hold, Word};
 use super::{poison, secret};
-use crate::sync::thread;
+use crate::sync::{Plant, planted, thread};
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
 use core::slice;
@@ -218,6 +218,10 @@ impl Unique {
         }
         let start = root.offset().min(extent.offset());
         let end = root.end().max(extent.end());
+        if end > header.limit() && !planted(Plant::ReclaimsHoles) {
+            // A hole that is cut from later may lie there.
+            return Reclaim::NotAlone;
+        }
         let whole = Extent::new(start, end - start);
         if !snapshot::is_free_but_for(slot_ptr, whole) {
             return Reclaim::NotAlone;

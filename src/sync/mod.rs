@@ -92,6 +92,8 @@ pub enum Plant {
     NotesReplaced,
     /// Whoever attaches a slab does not look whether the ledger was closed meanwhile.
     CloseUnseen,
+    /// Whoever attaches a slab looks whether somebody waits for memory in a way that may miss who came just now.
+    WantUnseen,
     /// A slab gets its first notes and does not say so.
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
@@ -100,6 +102,30 @@ pub enum Plant {
     WipeUnflagged,
     /// A marked handle overwrites its bytes after it has given them up.
     WipeAfterRelease,
+    /// A look is believed although others may be looking too, and attach the slab by what they saw.
+    LooksBesideEachOther,
+    /// Attaching a slab around its slices keeps the look's reference and does not count it.
+    AroundKeepsPin,
+    /// The owner cuts from the start of the slab although its hole lies further on.
+    HoleFromTheStart,
+    /// A buffer takes back what it was split from although that is a hole to be cut from later.
+    ReclaimsHoles,
+    /// Pages are given back although the slab did not keep still while it was looked at.
+    PunchUnchecked,
+    /// The page on which a slice ends is given back with the dead ones behind it.
+    PunchTouchesSlices,
+    /// The first reference of a slab without an owner is told without the slab it belongs to.
+    SingleRelaxed,
+    /// A header's new size is told without the end of the slab before.
+    SizeRelaxed,
+    /// Whoever joins a foreign slab does not look whether its last handle is gone.
+    ForeignJoinsDead,
+    /// Whoever joins a foreign slab does not look whether it is still the same one.
+    ForeignLifeUnchecked,
+    /// A foreign slab's end is told without the end of its generation.
+    ForeignEndRelaxed,
+    /// A foreign slab keeps only the first `Bytes` that was adopted for it.
+    ForeignKeepsFirstOnly,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }

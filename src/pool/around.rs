@@ -1,0 +1,72 @@
+//! When a thread looks for a partly filled slab, and what it must have.
+
+use super::{Core, recycle};
+use crate::config::Reuse;
+use crate::raw::{Around, Attached, Search};
+use crate::sync::{AtomicU32, Ordering};
+
+/// How much memory may be taken without a search after searches that found nothing, in bytes.
+const UNSEARCHED: usize = 1 << 20;
+
+/// Searches in a row before an allocation fails: 256 slabs are glanced at, in all pools but the largest each of them.
+const TURNS: usize = 16;
+
+/// How often a pool has searched for nothing, and how many searches it leaves out for that.
+#[derive(Default)]
+pub(super) struct Tries {
+    misses: AtomicU32,
+    skipped: AtomicU32,
+}
+
+impl Tries {
+    /// Whether it is time for a search. A pool full of dense slabs searches once in up to 16 times.
+    fn is_due(&self, size: usize) -> bool {
+        // Relaxed, here and below: a habit, ordered with nothing.
+        let most = (UNSEARCHED / size).min(15);
+        let skip = (1 << self.misses.load(Ordering::Relaxed).min(4)) - 1;
+        let skipped = self.skipped.fetch_add(1, Ordering::Relaxed) as usize;
+        skipped >= most.min(skip)
+    }
+
+    fn found(&self, found: bool) {
+        let misses = if found { 0 } else { self.misses.load(Ordering::Relaxed).saturating_add(1) };
+        self.misses.store(misses, Ordering::Relaxed);
+        self.skipped.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Core {
+    /// Attaches a partly filled slab with room for `n` bytes in one piece, if this pool does that and has one. When there is no other
+    /// memory to be had, a little room is enough.
+    pub(super) fn attach_around(&self, n: usize, search: &mut Search, last_resort: bool) -> Option<Attached> {
+        let size = self.slab_size();
+        if self.config.reuse != Reuse::AroundThePin || !(last_resort || self.around.is_due(size)) {
+            return None;
+        }
+        let hole = (size / 64).clamp(1, 4096);
+        let free = if last_resort { n } else { size / 2 };
+        let hole = if last_resort { hole.min(n) } else { hole };
+        let want = Around { size, longest: n, hole, free, again: last_resort };
+        let mut emptied = Vec::new();
+        let turns = if last_resort { TURNS } else { 1 };
+        let mut found = None;
+        for _ in 0..turns {
+            found = self.ledger().attach_around(want, search, &mut emptied);
+            if found.is_some() || !search.was_cut_short() {
+                break;
+            }
+        }
+        emptied.into_iter().for_each(recycle);
+        if !last_resort {
+            self.around.found(found.is_some() || !search.was_cut_short());
+        }
+        if let Some(attached) = &mut found {
+            self.count_around();
+            if self.config.zero_on_recycle {
+                attached.zero_holes();
+            }
+            attached.next_hole(n);
+        }
+        found
+    }
+}

@@ -1,0 +1,276 @@
+//! Around the pin: a slab that is detached and partly filled is attached again, and its owner cuts from the holes between live
+//! slices. So the collector Immix allocates into partly filled regions (Blackburn and McKinley, PLDI 2008).
+
+use super::header::Header;
+use super::ledger::Ledger;
+use super::look::Look;
+use super::poison;
+use super::segment::Segment;
+use super::slab::{Attached, Idle};
+use super::slot::Extent;
+use crate::config::Level;
+use crate::sync::{Ordering, Plant, planted, thread};
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+/// Headers that are glanced at for one slab, and of these how many are looked at exactly.
+const GLANCES: usize = 16;
+const LOOKS: usize = 3;
+
+/// What a slab must have to be attached around its pins.
+#[derive(Clone, Copy)]
+pub(crate) struct Around {
+    /// Its size.
+    pub(crate) size: usize,
+    /// The length of its longest hole, at least.
+    pub(crate) longest: usize,
+    /// Holes shorter than this are left alone.
+    pub(crate) hole: usize,
+    /// The sum of all other holes, at least.
+    pub(crate) free: usize,
+    /// Slabs that were found too full are looked at again.
+    pub(crate) again: bool,
+}
+
+/// The holes of one slab, the lowest last.
+#[derive(Default)]
+pub(crate) struct Holes(Vec<Extent>);
+
+impl Holes {
+    /// Takes the next hole of at least `n` bytes out. Shorter ones before it are given up until the next look.
+    pub(super) fn next(&mut self, n: usize) -> Option<Extent> {
+        while let Some(hole) = self.0.pop() {
+            if hole.len() >= n + poison::SLACK {
+                return Some(hole);
+            }
+        }
+        None
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Extent> {
+        self.0.iter()
+    }
+
+    /// Turns the list of live extents of a slab into that of its holes of at least `floor` bytes. Returns the sum and the longest.
+    fn between(live: &mut Vec<Extent>, size: usize, floor: usize) -> (usize, usize) {
+        // By offset; whole slabs have none to speak of.
+        live.sort_unstable_by_key(|extent| (extent.offset(), extent.len()));
+        if live.iter().any(|extent| extent.is_whole()) {
+            live.clear();
+            return (0, 0);
+        }
+        let (mut sum, mut longest, mut covered, mut written) = (0, 0, 0, 0);
+        let mut hole = |from: usize, to: usize| {
+            let len = to.saturating_sub(from);
+            (len >= floor.max(1)).then(|| {
+                (sum, longest) = (sum + len, longest.max(len));
+                Extent::new(from, len)
+            })
+        };
+        // In place: there is at most one hole before each slice, and one behind the last.
+        for at in 0..live.len() {
+            let slice = live[at];
+            if let Some(hole) = hole(covered, slice.offset()) {
+                live[written] = hole;
+                written += 1;
+            }
+            covered = covered.max(slice.end());
+        }
+        live.truncate(written);
+        live.extend(hole(covered, size));
+        live.reverse();
+        (sum, longest)
+    }
+}
+
+/// What a search writes into, kept so that searching allocates nothing.
+#[derive(Default)]
+pub(crate) struct Search {
+    holes: Holes,
+    glances: usize,
+}
+
+impl Search {
+    /// Whether the last search had to leave slabs out.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        self.glances >= GLANCES
+    }
+
+    /// Lists the holes of a slab and says whether they are what is wanted.
+    fn look(&mut self, look: &Look, want: Around) -> bool {
+        let list = &mut self.holes.0;
+        if !look.live(list) {
+            return false;
+        }
+        let slices = list.len();
+        let (sum, longest) = Holes::between(list, want.size, want.hole);
+        if sum < want.free {
+            look.header().set_full_at(slices as u32);
+        }
+        sum >= want.free && longest >= want.longest + poison::SLACK
+    }
+
+    /// A list that is not needed any more.
+    pub(crate) fn give_back(&mut self, holes: Holes) {
+        if self.holes.0.capacity() < holes.0.capacity() {
+            self.holes = holes;
+        }
+    }
+}
+
+impl Ledger {
+    /// Attaches the emptiest of a few partly filled slabs. Slabs that turn out to be empty are appended to `emptied`.
+    pub(crate) fn attach_around(
+        self: &Arc<Self>,
+        want: Around,
+        search: &mut Search,
+        emptied: &mut Vec<Idle>,
+    ) -> Option<Attached> {
+        let me = thread::id();
+        if me == thread::GONE {
+            return None;
+        }
+        let mut candidates = self.glance(want);
+        search.glances = candidates.glances;
+        for _ in 0..LOOKS {
+            let header = candidates.take_emptiest()?;
+            let Some(look) = Look::take(header) else { continue };
+            if search.look(&look, want) {
+                return Some(Attached::around(look, me, core::mem::take(&mut search.holes)));
+            }
+            emptied.extend(look.leave());
+        }
+        None
+    }
+
+    /// Glances at the next few slabs of all there are, in turns.
+    fn glance(&self, want: Around) -> Candidates {
+        let mut candidates = Candidates { list: [(u32::MAX, None); GLANCES], glances: 0 };
+        let headers = self.headers.lock();
+        if headers.is_empty() {
+            return candidates;
+        }
+        candidates.glances = headers.len().min(GLANCES);
+        // Relaxed: where a search starts is of no consequence.
+        let start = self.rotor.fetch_add(candidates.glances, Ordering::Relaxed) % headers.len();
+        let turn = headers[start..].iter().chain(&headers[..start]);
+        for (candidate, &header) in candidates.list.iter_mut().zip(turn).take(candidates.glances) {
+            // SAFETY: headers are type-stable.
+            if let Some(refs) = unsafe { header.as_ref() }.worth_a_look(want) {
+                *candidate = (refs, Some(header));
+            }
+        }
+        candidates
+    }
+}
+
+/// Slabs that may have room, with their references: the fewer, the more room, for all that a glance can tell.
+struct Candidates {
+    list: [(u32, Option<NonNull<Header>>); GLANCES],
+    glances: usize,
+}
+
+impl Candidates {
+    fn take_emptiest(&mut self) -> Option<NonNull<Header>> {
+        let emptiest = self.list.iter_mut().min_by_key(|(refs, _)| *refs)?;
+        emptiest.0 = u32::MAX;
+        emptiest.1.take()
+    }
+}
+
+impl Header {
+    /// The references of a detached slab of this size with listed slices, if it has lost a good part of them since it was found
+    /// too full.
+    fn worth_a_look(&self, want: Around) -> Option<u32> {
+        let refs = self.state().refs();
+        let fewer = want.again || u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
+        let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == want.size;
+        (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
+    }
+
+    /// Segments that nobody alive allocates from are `me`'s from now on. Only for the owner of a slab with slices.
+    fn adopt_segments(&self, me: u32) {
+        let _growth = self.fixed.growth.lock();
+        let mut mine = core::ptr::null_mut();
+        let mut next = self.first_segment();
+        while let Some(segment) = NonNull::new(next) {
+            // SAFETY: segments are type-stable.
+            let segment_ref = unsafe { segment.as_ref() };
+            let owner = segment_ref.owner();
+            if owner != me && owner != Segment::SHARED && (owner == thread::NOBODY || !thread::is_alive(owner)) {
+                // A dead thread's last use of the segment is ordered before this by the lock of the set of the living.
+                segment_ref.set_owner(me);
+            }
+            if segment_ref.owner() == me {
+                mine = segment.as_ptr();
+            }
+            next = segment_ref.next();
+        }
+        self.own.segment.store(mine, Ordering::Relaxed);
+        self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+impl Attached {
+    /// Makes this thread the owner of the slab that is looked at, to cut from its holes.
+    fn around(look: Look, me: u32, holes: Holes) -> Attached {
+        let header = look.into_header();
+        // SAFETY: headers are type-stable.
+        let header_ref = unsafe { header.as_ref() };
+        header_ref.set_punched(false);
+        header_ref.set_cursor(0);
+        header_ref.set_limit(0);
+        for hole in holes.iter() {
+            poison::close(header_ref, hole.offset(), hole.len());
+        }
+        let ledger = header_ref.attach_around(me);
+        header_ref.adopt_segments(me);
+        Attached::with_holes(header, ledger, holes)
+    }
+
+    /// Goes on to the next hole with room for `n` bytes, if there is one.
+    pub(crate) fn next_hole(&mut self, n: usize) -> bool {
+        let Some(hole) = self.holes.next(n) else { return false };
+        let header = self.header();
+        if header.must_wipe() {
+            // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole. The flag stays: see `secret`.
+            unsafe { header.open_and_wipe(hole.offset(), hole.len()) };
+        }
+        header.set_cursor(if planted(Plant::HoleFromTheStart) { 0 } else { hole.offset() });
+        self.open(hole.end() - poison::MARGIN);
+        true
+    }
+
+    /// Overwrites the holes with zeros.
+    pub(crate) fn zero_holes(&self) {
+        for hole in self.holes.iter() {
+            // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
+            unsafe { self.header().open_and_wipe(hole.offset(), hole.len()) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holes(live: &[(usize, usize)], floor: usize) -> (Vec<(usize, usize)>, usize, usize) {
+        let mut list: Vec<Extent> = live.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
+        let (sum, longest) = Holes::between(&mut list, 100, floor);
+        (list.iter().rev().map(|hole| (hole.offset(), hole.end())).collect(), sum, longest)
+    }
+
+    #[test]
+    fn holes_lie_between_live_slices() {
+        assert_eq!(holes(&[(10, 10), (50, 1)], 1), (vec![(0, 10), (20, 50), (51, 100)], 89, 49));
+        assert_eq!(holes(&[(50, 1), (10, 10)], 11), (vec![(20, 50), (51, 100)], 79, 49));
+        assert_eq!(holes(&[(0, 100)], 1), (vec![], 0, 0));
+        assert_eq!(holes(&[(0, 60), (10, 5), (20, 70)], 1), (vec![(90, 100)], 10, 10), "overlapping slices");
+        assert_eq!(holes(&[(20, 5), (20, 10), (90, 10)], 1), (vec![(0, 20), (30, 90)], 80, 60));
+        assert_eq!(holes(&[], 1), (vec![(0, 100)], 100, 100));
+    }
+}

@@ -1,0 +1,71 @@
+//! An exact look at a detached slab: which of its bytes are live, and nobody attaches it meanwhile.
+//!
+//! On a detached slab new handles only come from old ones and lie inside them, so what an exact look shows dead stays dead, until
+//! somebody attaches the slab and cuts from it. The reference that a [`Look`] holds keeps others from that: their own look counts
+//! one reference too many. So what is done to dead bytes (cutting from them, giving their memory back) is done while it lasts.
+
+use super::header::Header;
+use super::segment::Segment;
+use super::slab::Idle;
+use super::slot::{Extent, Slot};
+use crate::sync::{Plant, planted};
+use core::ptr::NonNull;
+
+/// A detached slab that the caller holds a reference to and that nobody else may attach.
+pub(crate) struct Look(NonNull<Header>);
+
+impl Look {
+    /// Begins a look, if the slab is detached and has a slice.
+    pub(crate) fn take(this: NonNull<Header>) -> Option<Look> {
+        // SAFETY: headers are type-stable.
+        unsafe { this.as_ref() }.pin().map(|_| Look(this))
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: headers are type-stable.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Fills `live` with the extents of all live slices and says whether these are all. They are not if the slab did not keep
+    /// still, if it has handles without a slot, or if there is no memory for the list.
+    ///
+    /// The rule: read the state, scan the slots, read the state again. The two words are equal *and* the references but for the
+    /// look's own are as many as the live slots seen. Either half alone is unsound: with equal claims only, a drop between the
+    /// reads goes unseen; without the second read, a clone that moved past the scan does. And with references left over, others
+    /// look too. The loom models show all three.
+    pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
+        live.clear();
+        let header = self.header();
+        let before = header.state();
+        if live.try_reserve(before.refs() as usize).is_err() {
+            return false;
+        }
+        for extent in header.segments().flat_map(Segment::slots).map(Slot::extent).filter(|extent| extent.is_live()) {
+            if live.len() == live.capacity() {
+                return false;
+            }
+            live.push(extent);
+        }
+        let after = header.state();
+        let unchanged = match () {
+            () if planted(Plant::SnapshotNoRecheck) => true,
+            () if planted(Plant::SnapshotClaimsOnly) => before.claims() == after.claims(),
+            () => before == after,
+        };
+        let counted = match () {
+            () if planted(Plant::SnapshotClaimsOnly) => true,
+            () if planted(Plant::LooksBesideEachOther) => before.refs() as usize > live.len(),
+            () => before.refs() as usize == live.len() + 1,
+        };
+        unchanged && counted
+    }
+
+    /// Ends the look. Returns the slab if no slice was left.
+    pub(crate) fn leave(self) -> Option<Idle> {
+        Header::leave(self.0)
+    }
+
+    pub(super) fn into_header(self) -> NonNull<Header> {
+        self.0
+    }
+}
