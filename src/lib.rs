@@ -106,6 +106,7 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 mod buf;
+mod compaction;
 mod config;
 pub mod docs;
 mod error;
@@ -115,6 +116,7 @@ mod gates;
 pub mod model;
 #[cfg(any(feature = "metrics", feature = "prometheus-client"))]
 mod observe;
+mod park;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -127,6 +129,7 @@ mod watch;
 
 pub use buf::{SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
+pub use compaction::{CompactPolicy, Compacted};
 pub use config::{Level, Reuse};
 pub use error::{AllocError, BuildError};
 #[doc(hidden)]
@@ -136,6 +139,7 @@ pub use gates::{ExitReport, PinGate, StillPinned};
 pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]
 pub use observe::SlabMetrics;
+pub use park::{Parked, ParkedRef};
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
 pub use raw::{HeapSource, SlabSource, SliceKind};

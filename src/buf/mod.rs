@@ -16,6 +16,7 @@ mod serde_impl;
 pub use bytes::SlabBytes;
 pub(crate) use bytes::out_of_memory;
 pub use bytes_mut::SlabBytesMut;
+pub(crate) use format::write_literal;
 
 use crate::raw::Idle;
 

@@ -37,7 +37,7 @@ pub(super) const CLAIM: u64 = 1 << 32;
 /// `[claims:32 | refs:32]`. Claims only ever grow (and wrap), so two equal words with a scan of the slots between them mean
 /// that no reference was taken or given back meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct State(u64);
+pub(super) struct State(pub(super) u64);
 
 impl State {
     pub(super) fn refs(self) -> u32 {
@@ -95,7 +95,7 @@ impl Depth {
 /// What stays the same while a slab is out, or nearly. Read by every thread, so it shares no line with the counts.
 pub(super) struct Fixed {
     /// The thread that the slab is attached to.
-    owner: AtomicU32,
+    pub(super) owner: AtomicU32,
     /// What is known of each handle; see [`Depth`].
     depth: AtomicU32,
     /// Never handed out twice in a process: what a thread's hint is keyed by.
@@ -114,6 +114,8 @@ pub(super) struct Fixed {
     full_at: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
     pub(super) unlisted: AtomicU32,
+    /// Not 0 once a slice was parked in this life of the slab.
+    pub(super) parked: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
@@ -144,7 +146,7 @@ pub(super) struct Own {
 #[repr(C)]
 pub(crate) struct Header {
     pub(super) fixed: CachePadded<Fixed>,
-    state: CachePadded<AtomicU64>,
+    pub(super) state: CachePadded<AtomicU64>,
     pub(super) own: CachePadded<Own>,
 }
 
@@ -181,6 +183,7 @@ impl Header {
                 retired_tick: AtomicU32::new(0),
                 full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
+                parked: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
                 keep: UnsafeCell::new(None),
@@ -198,7 +201,7 @@ impl Header {
         }
     }
 
-    // ---- Fields. Relaxed throughout: set while the setter has the slab to itself, and whoever holds a handle got it
+    // ---- Fields. Relaxed, but where said: set while the setter has the slab to itself, and whoever holds a handle got it
     // through something that orders its reads after that; a report checks the generation.
 
     #[inline]
@@ -207,20 +210,21 @@ impl Header {
     }
 
     pub(super) fn set_owner(&self, owner: u32) {
-        self.fixed.owner.store(owner, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `Parked::release`; who sees the new owner sees what a mover did before.
+        self.fixed.owner.store(owner, Ordering::Release);
     }
 
-    /// Nobody attaches the slab until [`end_look`](Header::end_look). Only for who holds a reference; fails while the slab has an
-    /// owner or another look is on.
-    pub(super) fn begin_look(&self) -> bool {
+    /// Nobody attaches the slab until [`disown`](Header::disown). Only for who holds a reference; fails while the slab has an
+    /// owner or another look is on. `who` is what stands for the owner meanwhile.
+    pub(super) fn begin_look(&self, who: u32) -> bool {
         let acquire = if planted(Plant::LookRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
         // Acquire: pairs with the Release in `disown`; the look that follows is not older than what the last owner did.
-        self.fixed.owner.compare_exchange(thread::NOBODY, thread::LOOKER, acquire, Ordering::Relaxed).is_ok()
+        self.fixed.owner.compare_exchange(thread::NOBODY, who, acquire, Ordering::Relaxed).is_ok()
     }
 
     /// The slab has no owner from now on.
     pub(super) fn disown(&self) {
-        // Release: pairs with the Acquire in `begin_look`.
+        // Release: pairs with the Acquire in `begin_look` and in `Parked::release`.
         self.fixed.owner.store(thread::NOBODY, Ordering::Release);
     }
 
@@ -233,6 +237,7 @@ impl Header {
     pub(super) fn set_level(&self, level: Level) {
         let noted = self.depth().0 & Depth::NOTED;
         self.fixed.depth.store(level.code().min(Depth::LEVEL) | noted, Ordering::Relaxed);
+        self.fixed.parked.store(0, Ordering::Relaxed);
     }
 
     /// From now on whatever makes a handle leaves its stack. If the slab has changed hands meanwhile, its next life does so
@@ -423,7 +428,7 @@ impl Header {
     }
 
     #[cold]
-    fn emptied(this: NonNull<Header>) -> Idle {
+    pub(super) fn emptied(this: NonNull<Header>) -> Idle {
         // SAFETY: as in `leave`.
         let header = unsafe { this.as_ref() };
         let acquire = if planted(Plant::LastDropRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
@@ -443,8 +448,9 @@ impl Header {
         self.set_full_at(u32::MAX);
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
-        // Relaxed: the slab is handed to other threads, if at all, by something that orders this before.
-        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `state`, for who had a parked slice in the slab's life before and was not told yet
+        // that it was moved. For others the slab is handed over by something that orders this before.
+        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Release);
     }
 
     fn keep_ledger(&self, ledger: Arc<Ledger>) {

@@ -8,7 +8,7 @@ use super::header::Header;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Slot};
-use crate::sync::{Plant, planted};
+use crate::sync::{Plant, planted, thread};
 use core::ptr::NonNull;
 
 /// A detached slab that the caller holds a reference to and that nobody else may attach.
@@ -17,13 +17,18 @@ pub(crate) struct Look(NonNull<Header>);
 impl Look {
     /// Begins a look. Fails if the slab is attached, empty or looked at; the slab is returned if that emptied it.
     pub(crate) fn take(this: NonNull<Header>) -> Result<Look, Option<Idle>> {
+        Look::take_as(this, thread::LOOKER)
+    }
+
+    /// The same, with `who` for the slab's owner meanwhile.
+    pub(super) fn take_as(this: NonNull<Header>, who: u32) -> Result<Look, Option<Idle>> {
         // SAFETY: headers are type-stable.
         let header = unsafe { this.as_ref() };
         if header.pin().is_none() {
             return Err(None);
         }
         // After the pin, which the slab cannot be recycled under: it was detached then, but may have been attached since.
-        if planted(Plant::LookUnowned) || header.begin_look() { Ok(Look(this)) } else { Err(Header::leave(this)) }
+        if planted(Plant::LookUnowned) || header.begin_look(who) { Ok(Look(this)) } else { Err(Header::leave(this)) }
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -38,17 +43,28 @@ impl Look {
     /// look's own are as many as the live slots seen. Either half alone is unsound: with equal claims only, a drop between the
     /// reads goes unseen; without the second read, a clone that moved past the scan does. The loom models show both.
     pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
+        self.list(live, |_, _, extent| extent)
+    }
+
+    /// The same, with whatever `entry` makes of each slot and its extent.
+    pub(super) fn list<T>(&self, live: &mut Vec<T>, entry: impl Fn(&Segment, &Slot, Extent) -> T) -> bool {
         live.clear();
         let header = self.header();
         let before = header.state();
         if live.try_reserve(before.refs() as usize).is_err() {
             return false;
         }
-        for extent in header.segments().flat_map(Segment::slots).map(Slot::extent).filter(|extent| extent.is_live()) {
-            if live.len() == live.capacity() {
-                return false;
+        for segment in header.segments() {
+            for slot in segment.slots() {
+                let extent = slot.extent();
+                if !extent.is_live() {
+                    continue;
+                }
+                if live.len() == live.capacity() {
+                    return false;
+                }
+                live.push(entry(segment, slot, extent));
             }
-            live.push(extent);
         }
         let after = header.state();
         let unchanged = match () {

@@ -19,13 +19,16 @@
 
 mod acquire;
 mod around;
+mod berth;
 mod exit;
 mod handles;
 mod header;
 mod ledger;
 mod look;
+mod mover;
 mod notes;
 mod owned;
+mod park;
 mod project;
 mod segment;
 mod shared;
@@ -41,6 +44,7 @@ pub(crate) use exit::at_exit;
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
+pub(crate) use park::{Parked, Reading};
 pub(crate) use project::Beside;
 pub(crate) use shared::Shared;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};

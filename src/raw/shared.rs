@@ -45,6 +45,10 @@ impl Shared {
         Shared { ptr, len, word }
     }
 
+    pub(super) fn into_parts(self) -> (NonNull<u8>, usize, Word) {
+        (self.ptr, self.len, self.word)
+    }
+
     fn empty_at(ptr: NonNull<u8>) -> Shared {
         Shared { ptr, len: 0, word: Word::NOTHING }
     }

@@ -1,5 +1,6 @@
 //! The third word of a handle: what, if anything, keeps its bytes alive.
 
+use super::berth::Berth;
 use super::header::{Entry, Header};
 use super::owned::Owned;
 use super::segment::Segment;
@@ -16,6 +17,7 @@ const SLOT: usize = 0;
 const OWNED: usize = 1;
 const UNTRACKED: usize = 2;
 const POOL: usize = 3;
+const BERTH: usize = 4;
 
 /// What keeps a handle's bytes alive.
 #[derive(Clone, Copy)]
@@ -46,6 +48,17 @@ impl Word {
 
     pub(super) fn untracked(header: NonNull<Header>) -> Word {
         Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
+    }
+
+    /// Only in a `Parked`: nothing here but [`berth`](Word::berth) understands it.
+    pub(super) fn parked(berth: NonNull<Berth>) -> Word {
+        Word(berth.as_ptr().map_addr(|address| address | BERTH).cast())
+    }
+
+    #[inline(always)]
+    pub(super) fn berth(self) -> Option<NonNull<Berth>> {
+        let untagged = self.0.map_addr(|address| address & !TAG);
+        NonNull::new(untagged.cast()).filter(|_| self.0.addr() & TAG == BERTH)
     }
 
     /// For an empty buffer of the pool with this id, which was once `size` bytes long.

@@ -34,6 +34,7 @@ mod json;
 mod metric;
 mod model;
 mod names;
+mod parked_plan;
 #[cfg(feature = "admin")]
 mod part;
 mod plan;

@@ -1,0 +1,319 @@
+//! The mover: copies the parked slices of a detached slab out of it, if that frees it.
+//!
+//! It waits for nobody and nobody waits for it. It looks at the slab as who attaches it would ([`Look`]), with a name of its own for
+//! the owner, so that nobody attaches the slab and handles that are dropped meanwhile know to ask. Then, slice by slice: it takes
+//! the berth (`MOVING`), sets the slot aside, and publishes the copy (`MOVED`). The references of all slices that nobody reads any
+//! more go back in one read-modify-write at the end.
+
+use super::berth::{Berth, DROPPED, LIVE, MOVED, MOVING, READERS, RELEASED};
+use super::header::{BIAS, Header};
+use super::ledger::Ledger;
+use super::look::Look;
+use super::notes::Note;
+use super::owned::Owned;
+use super::slab::Idle;
+use super::slot::{Extent, Slot};
+use crate::compaction::{CompactPolicy, Compacted, Left};
+use crate::config::Level;
+use crate::sync::{Ordering, Plant, clock, planted, thread};
+use core::ptr::NonNull;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// One slice on its way.
+struct Passenger {
+    slot: NonNull<Slot>,
+    berth: Option<NonNull<Berth>>,
+    extent: Extent,
+    /// What it belongs with: scope and tag.
+    party: (u32, u32),
+    copy: Option<(NonNull<Owned>, NonNull<u8>)>,
+}
+
+/// What a glance shows of a slab.
+#[derive(Default)]
+struct Glance {
+    parked: usize,
+    bytes: usize,
+    others: bool,
+}
+
+impl Ledger {
+    /// Moves the parked slices of all slabs that `policy` finds worth it and that this frees, until `go_on` says no. Slabs that this
+    /// empties are handed to `emptied`. Each call begins where the one before it ended.
+    pub(crate) fn compact(
+        self: &Arc<Self>,
+        policy: &CompactPolicy,
+        mut go_on: impl FnMut(&Compacted) -> bool,
+        mut emptied: impl FnMut(Idle),
+    ) -> Compacted {
+        let mut sum = Compacted::default();
+        let mut list = Vec::new();
+        let now = clock::read();
+        let headers = self.headers();
+        // Relaxed: where it begins is of no consequence.
+        let start = self.moved_last.load(Ordering::Relaxed) % headers.len().max(1);
+        for (done, header) in headers.iter().cycle().skip(start).take(headers.len()).enumerate() {
+            // SAFETY: headers are type-stable.
+            if unsafe { header.as_ref() }.fixed.parked.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            if !go_on(&sum) {
+                sum.complete = false;
+                self.moved_last.store(start + done, Ordering::Relaxed);
+                break;
+            }
+            if let Some(idle) = self.move_out(*header, policy, now, &mut list, &mut sum) {
+                emptied(idle);
+            }
+        }
+        sum
+    }
+
+    fn move_out(
+        self: &Arc<Self>,
+        this: NonNull<Header>,
+        policy: &CompactPolicy,
+        now: u32,
+        list: &mut Vec<Passenger>,
+        sum: &mut Compacted,
+    ) -> Option<Idle> {
+        // SAFETY: headers are type-stable.
+        let header = unsafe { this.as_ref() };
+        let seen = header.glance();
+        if seen.parked == 0 {
+            return None;
+        }
+        let verdict = match () {
+            () if header.state().refs() >= BIAS / 2 => Some(Left::Attached),
+            () if seen.others || header.unlisted(u64::MAX) > 0 => Some(Left::Held),
+            () => policy.refuses(header.retired_for(now), seen.bytes, header.size()),
+        };
+        if let Some(left) = verdict {
+            sum.leave(left, seen.parked);
+            return None;
+        }
+        let look = match Look::take_as(this, if planted(Plant::MoverUnlooked) { thread::NOBODY } else { thread::MOVER })
+        {
+            Ok(look) => look,
+            Err(emptied) => {
+                sum.leave(Left::Moving, seen.parked);
+                return emptied;
+            }
+        };
+        // After the look has begun: from now on handles that are dropped ask before they act.
+        header.claim_for_mover(0);
+        let refs = match board(&look, policy, now, list) {
+            Ok(()) => self.cross(header, list, sum),
+            Err((left, slices)) => {
+                sum.leave(left, slices);
+                0
+            }
+        };
+        list.clear();
+        header.claim_for_mover(refs);
+        let size = header.size();
+        let emptied = look.leave();
+        if emptied.is_some() {
+            sum.freed_slabs += 1;
+            sum.freed_bytes += size;
+        }
+        emptied
+    }
+
+    /// Publishes the copies. Returns how many references to the slab are to be given back.
+    fn cross(self: &Arc<Self>, header: &Header, list: &[Passenger], sum: &mut Compacted) -> u32 {
+        let mut refs = 0;
+        for passenger in list {
+            match passenger.cross(self) {
+                Crossing::Released => refs += 1,
+                Crossing::ReadStill => {}
+                Crossing::Dropped => {
+                    refs += 1;
+                    continue;
+                }
+                Crossing::Gone => continue,
+            }
+            sum.slices += 1;
+            sum.copied_bytes += passenger.extent.len();
+        }
+        header.fixed.witness.read();
+        refs
+    }
+}
+
+/// Lists the slices of the slab and copies them. Fails with how many are left, and why.
+fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger>) -> Result<(), (Left, usize)> {
+    let header = look.header();
+    let exact = look.list(list, |segment, slot, extent| {
+        let mark = slot.seen_mark();
+        let scope = segment.note_of(slot).map(Note::seen).unwrap_or_default().scope;
+        let berth = if mark.is_parked() { segment.berth_of(slot) } else { None };
+        Passenger { slot: NonNull::from(slot), berth, extent, party: (scope, mark.tag()), copy: None }
+    });
+    let parked = list.iter().filter(|passenger| passenger.berth.is_some()).count();
+    if !exact {
+        return Err((Left::Moving, parked));
+    }
+    if parked < list.len() {
+        return Err((Left::Held, parked));
+    }
+    let bytes = list.iter().map(|passenger| passenger.extent.len()).sum();
+    if let Some(left) = policy.refuses(header.retired_for(now), bytes, header.size()) {
+        return Err((left, parked));
+    }
+    // SAFETY: berths are type-stable.
+    let is_read = |passenger: &Passenger| passenger.berth.is_some_and(|berth| unsafe { berth.as_ref() }.is_read());
+    if list.iter().any(is_read) && !planted(Plant::LocalReaderUnseen) {
+        return Err((Left::Read, parked));
+    }
+    if !give_room(list, policy.packs()) {
+        list.iter().for_each(Passenger::cancel);
+        return Err((Left::NoMemory, parked));
+    }
+    header.fixed.witness.read();
+    for passenger in list.iter() {
+        if let Some((_, place)) = passenger.copy {
+            // SAFETY: in bounds of the slab, which the look holds. Nobody writes there: the slice was alive in the look, and
+            // while this is on nobody attaches the slab and no handle on shared bytes becomes a writer. At `place` there is room for
+            // these bytes, which nobody else knows.
+            unsafe {
+                let from = NonNull::new_unchecked(header.base().add(passenger.extent.offset()));
+                place.copy_from_nonoverlapping(from, passenger.extent.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Room for the copies: one allocation for each slice, or for each party. Says whether there is enough; if not, some have it.
+fn give_room(list: &mut [Passenger], pack: bool) -> bool {
+    let party = |passenger: &Passenger| passenger.party;
+    if pack {
+        list.sort_unstable_by_key(party);
+    }
+    for batch in list.chunk_by_mut(|a, b| pack && party(a) == party(b)) {
+        let bytes = batch.iter().map(|passenger| passenger.extent.len()).sum();
+        let Some((owned, mut place)) = Owned::room(bytes, batch.len()) else { return false };
+        for passenger in batch {
+            passenger.copy = Some((owned, place));
+            // SAFETY: in bounds, or one past the end behind the last of them.
+            place = unsafe { place.add(passenger.extent.len()) };
+        }
+    }
+    true
+}
+
+/// What became of a slice.
+enum Crossing {
+    /// It was moved, and nobody reads it at its old place.
+    Released,
+    /// It was moved; the last reader gives the reference back.
+    ReadStill,
+    /// It was dropped meanwhile, and its reference is the mover's to give back.
+    Dropped,
+    /// It was dropped before.
+    Gone,
+}
+
+impl Passenger {
+    /// The copy is not needed.
+    fn cancel(&self) {
+        if let Some((owned, _)) = self.copy {
+            // SAFETY: one reference was made for this slice, whose handle did not get it.
+            unsafe { Owned::release(owned) };
+        }
+    }
+
+    fn cross(&self, ledger: &Arc<Ledger>) -> Crossing {
+        let (Some(berth), Some((owned, data))) = (self.berth, self.copy) else { return Crossing::Gone };
+        // SAFETY: berths and slots are type-stable.
+        let (berth, slot) = unsafe { (berth.as_ref(), self.slot.as_ref()) };
+        let free = |word: u32| (word & !READERS == LIVE).then_some(word | MOVING);
+        // AcqRel: pairs with the one in `release_beside_a_mover`: the handle is there, or this sees that it is not. The Acquire: the
+        // slot is not older than the berth's life.
+        if berth.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_err() {
+            self.cancel();
+            return Crossing::Gone;
+        }
+        // It may have become another slice's since it was listed; what was listed of it and is the same still is good for that too.
+        if slot.extent() != self.extent {
+            // AcqRel: as above.
+            let word = berth.word.fetch_and(!MOVING, Ordering::AcqRel);
+            self.cancel();
+            return if word & DROPPED != 0 { clean_up(berth) } else { Crossing::Gone };
+        }
+        berth.copied.write();
+        // Relaxed, both: published with `MOVED`.
+        berth.data.store(data.as_ptr(), Ordering::Relaxed);
+        berth.owned.store(owned.as_ptr(), Ordering::Relaxed);
+        ledger.keep_for_moved();
+        if planted(Plant::MovedSlotFreed) {
+            slot.free();
+        } else {
+            // Before `MOVED`: what comes after that is the handle's.
+            slot.set_extent(Extent::KEPT);
+        }
+        let moved = |word: u32| {
+            if word & DROPPED != 0 && !planted(Plant::DroppedUnseen) {
+                return None;
+            }
+            let released = word & READERS == 0 || planted(Plant::ReleasedUnderReaders);
+            Some(word & !MOVING | MOVED | if released { RELEASED } else { 0 })
+        };
+        let both = if planted(Plant::MovedRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
+        // AcqRel: the Release pairs with the Acquire in `seen`, and publishes the new place; the Acquire pairs with the Release of
+        // readers that left.
+        match berth.word.fetch_update(both, Ordering::Acquire, moved) {
+            Ok(word) if word & READERS == 0 || planted(Plant::ReleasedUnderReaders) => Crossing::Released,
+            Ok(_) => Crossing::ReadStill,
+            Err(_) => {
+                // SAFETY: taken above for the handle, which is gone.
+                unsafe { Arc::decrement_strong_count(Arc::as_ptr(ledger)) };
+                self.cancel();
+                clean_up(berth)
+            }
+        }
+    }
+}
+
+/// The handle was dropped and left its berth and its reference to the mover.
+fn clean_up(berth: &Berth) -> Crossing {
+    berth.end();
+    Crossing::Dropped
+}
+
+impl Header {
+    /// What is on the slab, as far as one look can tell.
+    fn glance(&self) -> Glance {
+        let mut seen = Glance::default();
+        if self.depth().level() == Level::Off {
+            return seen;
+        }
+        for segment in self.segments() {
+            if !core::ptr::eq(segment.header(), self) {
+                break;
+            }
+            for slot in segment.slots() {
+                let extent = slot.extent();
+                if !extent.is_live() {
+                    continue;
+                }
+                if slot.seen_mark().is_parked() {
+                    seen.parked += 1;
+                    seen.bytes += extent.len();
+                } else {
+                    seen.others = true;
+                }
+            }
+        }
+        seen
+    }
+
+    /// How long ago the slab's owner left it.
+    fn retired_for(&self, now: u32) -> Duration {
+        // Relaxed: set before the slab was detached.
+        let retired = self.fixed.retired_tick.load(Ordering::Relaxed);
+        clock::since(now, retired)
+    }
+}
