@@ -58,6 +58,7 @@ def main() -> None:
     assert 0.8 * 2.2 * MB <= hold <= 1.2 * 2.2 * MB, f"the published curve grows by 2.2 MB/s, this one by {hold / MB:.2f}"
     for scenario, mode, size in [
         ("uploads", "hold", big), ("websockets", "hold", big), ("both", "retain", big), ("both", "release", big),
+        ("both", "around", big),
         ("both", "retain", small),
     ]:
         flat = slope(scenario, mode, size)

@@ -58,6 +58,19 @@ impl Ledger {
         self.0.close();
     }
 
+    /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
+    /// emptied it.
+    pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
+        let want = raw::Around { size, longest: n, hole: n, free: n, again: false };
+        let mut emptied = Vec::new();
+        let mut attached = self.0.attach_around(want, &mut raw::Search::default(), &mut emptied);
+        assert!(emptied.len() < 2, "one slab is emptied once");
+        if let Some(attached) = &mut attached {
+            assert!(attached.next_hole(n), "it was chosen for its hole");
+        }
+        (attached.map(Attached), emptied.pop().map(Idle))
+    }
+
     /// What a report is made from.
     pub fn views(&self) -> Vec<View> {
         let view = |view: raw::SlabView| View {
@@ -115,13 +128,24 @@ impl Attached {
         self.0.alloc(n, label(tag)).map(filled)
     }
 
+    /// Cuts `n` bytes and leaves them writable.
+    #[track_caller]
+    pub fn cut(&self, n: usize) -> Option<Unique> {
+        self.0.alloc(n, label(0)).map(Unique)
+    }
+
+    /// Goes on to the next hole with room for `n` bytes.
+    pub fn next_hole(&mut self, n: usize) -> bool {
+        self.0.next_hole(n)
+    }
+
     /// Whether no slice is left.
     pub fn is_drained(&self) -> bool {
         self.0.is_drained()
     }
 
     /// Starts over in a drained slab.
-    pub fn reset(&self) {
+    pub fn reset(&mut self) {
         self.0.reset(Level::Sites);
     }
 
@@ -223,6 +247,22 @@ impl Unique {
     /// Writes. Only for the one handle of its slab: the witness that loom watches is the slab's.
     pub fn overwrite(&mut self) {
         self.0.overwrite();
+    }
+
+    /// Cuts off what follows the first `at` bytes.
+    #[track_caller]
+    pub fn split_off(&mut self, at: usize) -> Unique {
+        Unique(self.0.split_off(at, label(0)))
+    }
+
+    /// Takes the allocation it was split from back, if that is free, and says whether it has room for `wanted` bytes then.
+    pub fn reclaim(&mut self, wanted: usize) -> bool {
+        matches!(self.0.reclaim_root(wanted), raw::Reclaim::Taken)
+    }
+
+    /// The same bytes, all of them, read-only.
+    pub fn fill_and_freeze(self) -> Shared {
+        filled(self.0)
     }
 
     /// Gives the handle up.

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 #![cfg(not(miri))]
 
-use bufslab::{Level, PinReport, SlabBytes, SlabPool, SuspectPolicy};
+use bufslab::{Level, PinReport, Reuse, SlabBytes, SlabPool, SuspectPolicy};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,8 @@ const HOSTILE: [&str; 12] = [
 ];
 
 fn pool(name: &str, slab_size: usize) -> SlabPool {
-    SlabPool::builder().name(name).slab_size(slab_size).build().unwrap()
+    // A slab for each of the slices that pin one, as these pages are about.
+    SlabPool::builder().name(name).slab_size(slab_size).reuse(Reuse::WholeSlab).build().unwrap()
 }
 
 /// A buffer of `len` bytes as a read would fill it.
@@ -108,6 +109,7 @@ fn stacks(kept: &mut Vec<SlabBytes>) -> PinReport {
     let pool = SlabPool::builder()
         .name("stacks")
         .slab_size(16 << 10)
+        .reuse(Reuse::WholeSlab)
         .tracking(Level::backtraces(1))
         .suspects(SuspectPolicy::new(Duration::ZERO, 50))
         .build()

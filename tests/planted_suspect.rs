@@ -3,7 +3,7 @@
 #![cfg(not(miri))]
 
 use bufslab::report::{GroupDiff, Holder, Origin, Series, Trend, Verdict, diff};
-use bufslab::{PinReport, Site, SlabBytes, SlabPool};
+use bufslab::{PinReport, Reuse, Site, SlabBytes, SlabPool};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -115,7 +115,7 @@ fn is_planted(holder: &Holder) -> bool {
 
 #[test]
 fn two_snapshots_put_it_first() {
-    let pool = SlabPool::builder().name("edge").slab_size(SLAB).build().unwrap();
+    let pool = SlabPool::builder().name("edge").slab_size(SLAB).reuse(Reuse::WholeSlab).build().unwrap();
     under_traffic(&pool, |plant| {
         let before = pool.report();
         plant(600);
@@ -147,7 +147,7 @@ fn two_snapshots_put_it_first() {
 
 #[test]
 fn a_series_says_that_it_only_ever_grows() {
-    let pool = SlabPool::builder().name("edge").slab_size(SLAB).build().unwrap();
+    let pool = SlabPool::builder().name("edge").slab_size(SLAB).reuse(Reuse::WholeSlab).build().unwrap();
     under_traffic(&pool, |plant| {
         let mut series = Series::new(20);
         for _ in 0..20 {
@@ -170,7 +170,7 @@ fn a_series_says_that_it_only_ever_grows() {
 
 #[test]
 fn a_quiet_pool_has_no_suspect() {
-    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let pool = SlabPool::builder().slab_size(SLAB).reuse(Reuse::WholeSlab).build().unwrap();
     let kept = head_of(&read(&pool, SLAB));
     let mut series = Series::new(10);
     let mut reports: Vec<PinReport> = Vec::new();

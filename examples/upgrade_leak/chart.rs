@@ -18,6 +18,7 @@ const NODE_SOCKETS: RGBColor = RGBColor(185, 185, 185);
 const HOLD: RGBColor = RGBColor(200, 40, 40);
 const SMALL: RGBColor = RGBColor(225, 140, 20);
 const RETAIN: RGBColor = RGBColor(20, 110, 180);
+const AROUND: RGBColor = RGBColor(40, 150, 70);
 
 type Area<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -58,7 +59,12 @@ fn published_lines(published: &Published) -> Vec<Line> {
 }
 
 fn our_lines(runs: &[Run]) -> Vec<Line> {
-    let wanted = [(Mode::Hold, NODE_SLAB, HOLD), (Mode::Hold, SMALL_SLAB, SMALL), (Mode::Retain, NODE_SLAB, RETAIN)];
+    let wanted = [
+        (Mode::Hold, NODE_SLAB, HOLD),
+        (Mode::Hold, SMALL_SLAB, SMALL),
+        (Mode::Around, NODE_SLAB, AROUND),
+        (Mode::Retain, NODE_SLAB, RETAIN),
+    ];
     wanted
         .into_iter()
         .filter_map(|(mode, slab_size, colour)| {

@@ -190,7 +190,7 @@ impl Connection {
     fn keep_head(&mut self, number: u64, head: &SlabBytes) {
         let _session = self.pool.scope("ws_session", number);
         self.head = match self.mode {
-            Mode::Hold => Some((number, head.clone().tag("req.head"))),
+            Mode::Hold | Mode::Around => Some((number, head.clone().tag("req.head"))),
             Mode::Retain => Some((number, head.clone().retain_as("req.head"))),
             Mode::Release => None,
         };

@@ -12,6 +12,8 @@
 //!
 //! * `hold`: the connection keeps the slice. Memory grows as Node's did, and the pool's report
 //!   names the culprit, `req.head`.
+//! * `around`: the same, but the pool goes on in slabs that are pinned, around the pins, as it does unless told not to. Memory is
+//!   flat, nothing is copied, and the server's code is that of `hold`.
 //! * `retain`: it keeps the slice through `retain_as`, which copies 20 bytes. Memory is flat, and
 //!   every head is still there, which is checked byte by byte.
 //! * `release`: the slice is dropped, as the patch of the time did.

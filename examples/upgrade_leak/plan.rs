@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bufslab::Reuse;
+
 /// Node 0.8's TLS module read into slabs of this size.
 pub const NODE_SLAB: usize = 10 * 1024 * 1024;
 /// The remedy that was proposed at the time, and never measured.
@@ -21,8 +23,10 @@ pub enum Scenario {
 /// What the server does with the `head` of an upgrade request once it has read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The connection keeps the slice, as Socket.IO did.
+    /// The connection keeps the slice, as Socket.IO did, and the pool waits for whole slabs, as Node's did.
     Hold,
+    /// The same server, but its pool goes on in slabs that are pinned, around the pins.
+    Around,
     /// The connection keeps it through `retain_as`.
     Retain,
     /// The slice is dropped, as the published patch did.
@@ -39,11 +43,12 @@ pub struct Case {
 
 /// The runs of a plain start, in the order in which they are made. The one that grows most comes
 /// last, so that the memory it gives back does not blur the resident memory of the others.
-pub const PLAN: [Case; 7] = [
+pub const PLAN: [Case; 8] = [
     Case::new(Scenario::Uploads, Mode::Hold, NODE_SLAB),
     Case::new(Scenario::Websockets, Mode::Hold, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Release, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Retain, NODE_SLAB),
+    Case::new(Scenario::Both, Mode::Around, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Retain, SMALL_SLAB),
     Case::new(Scenario::Both, Mode::Hold, SMALL_SLAB),
     Case::new(Scenario::Both, Mode::Hold, NODE_SLAB),
@@ -106,11 +111,20 @@ impl Scenario {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 3] = [Mode::Hold, Mode::Retain, Mode::Release];
+    pub const ALL: [Mode; 4] = [Mode::Hold, Mode::Around, Mode::Retain, Mode::Release];
+
+    /// What the server's pool makes of pinned slabs.
+    pub fn reuse(self) -> Reuse {
+        match self {
+            Mode::Around => Reuse::AroundThePin,
+            Mode::Hold | Mode::Retain | Mode::Release => Reuse::WholeSlab,
+        }
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Mode::Hold => "hold",
+            Mode::Around => "around",
             Mode::Retain => "retain",
             Mode::Release => "release",
         }

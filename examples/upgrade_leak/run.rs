@@ -74,6 +74,7 @@ pub fn run(case: Case, pace: Pace, tls: &Tls, progress: &Progress, index: usize)
     let pool = SlabPool::builder()
         .name("tls")
         .slab_size(case.slab_size)
+        .reuse(case.mode.reuse())
         .build()
         .with_context(|| format!("--slab-size {}", case.slab_size))?;
     let server = Server::start(pool.clone(), case.mode, tls.server.clone())?;

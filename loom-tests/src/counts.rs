@@ -198,7 +198,7 @@ fn detach_with_a_slice_in_hand() {
 /// that is overwritten while the guest still looks at it.
 fn reuse_in_place_against_the_last_remote_drop() {
     let ledger = ledger();
-    let attached = ledger.slab(64).attach();
+    let mut attached = ledger.slab(64).attach();
     let (a, b) = (attached.alloc(32, 1).unwrap(), attached.alloc(32, 1).unwrap());
     let guest = thread::spawn(move || {
         a.read();

@@ -6,6 +6,7 @@
 //! | `segments` | who takes which slot: guests, owners that sweep, threads that die, segments that move on |
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
+//! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -15,6 +16,7 @@
 //! models named in its table to fail.
 #![cfg(bufslab_loom)]
 
+pub mod around;
 pub mod counts;
 pub mod exact;
 pub mod harness;
@@ -25,7 +27,8 @@ pub mod segments;
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] = &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS];
+pub const MODELS: &[&[Model]] =
+    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, around::MODELS];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

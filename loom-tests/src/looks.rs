@@ -10,7 +10,7 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "report_against_recycling",
         preemptions: Some(2),
-        floor: 40_000,
+        floor: 15_000,
         outcomes: &["first life", "second life"],
         body: report_against_recycling,
     },
@@ -37,15 +37,15 @@ pub const MODELS: &[Model] = &[
     },
     Model {
         name: "counts_against_recycling",
-        preemptions: Some(3),
-        floor: 6_000,
+        preemptions: None,
+        floor: 150,
         outcomes: &["pinned", "not pinned"],
         body: counts_against_recycling,
     },
     Model {
         name: "counts_against_detaching",
         preemptions: None,
-        floor: 800,
+        floor: 50,
         outcomes: &["attached", "detached"],
         body: counts_against_detaching,
     },
@@ -105,7 +105,7 @@ fn report_against_recycling() {
 /// generation that is seen before the end of the one before. At most three preemptions: all of them take too long.
 fn report_against_reuse_in_place() {
     let ledger = ledger();
-    let attached = ledger.slab(64).attach();
+    let mut attached = ledger.slab(64).attach();
     let a = attached.alloc(4, 1).unwrap();
     let first = generation(&ledger);
     let reporter = {

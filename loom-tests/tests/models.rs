@@ -59,4 +59,14 @@ models! {
     exclusive_against_a_clone_that_moves
     exclusive_against_slots_changing_hands
     exclusive_after_the_last_remote_drop
+
+    around_against_a_clone_that_moves
+    around_against_slice_and_split_to
+    around_against_slots_changing_hands
+    around_against_the_last_drop
+    two_threads_attach_around
+    report_against_attaching_around
+    guest_and_new_owner_take_slots
+    closing_against_attaching_around
+    holes_are_not_reclaimed
 }

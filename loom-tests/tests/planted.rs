@@ -48,6 +48,10 @@ const PLANTS: &[Plant] = &[
     Plant::CloseUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
+    Plant::LooksBesideEachOther,
+    Plant::AroundKeepsPin,
+    Plant::HoleFromTheStart,
+    Plant::ReclaimsHoles,
     Plant::SumsBelieveBias,
 ];
 
@@ -195,6 +199,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::NotesUnpublished => &["two_threads_note_in_one_segment"],
         Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
         Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
+        Plant::LooksBesideEachOther => &["two_threads_attach_around"],
+        Plant::AroundKeepsPin => &["around_against_the_last_drop"],
+        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves"],
+        Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],

@@ -1,5 +1,9 @@
 //! Chapters that are documentation only.
 
+/// A pinned slab is cut from again, in the holes between its slices.
+#[doc = include_str!("around_the_pin.md")]
+pub mod around_the_pin {}
+
 /// Every difference to `bytes`, each with its reason.
 #[doc = include_str!("differences.md")]
 pub mod differences {}

@@ -8,6 +8,9 @@ use crate::sync::{AtomicU32, Ordering};
 /// How much memory may be taken without a search after searches that found nothing, in bytes.
 const UNSEARCHED: usize = 1 << 20;
 
+/// Searches in a row before an allocation fails: 256 slabs are glanced at, in all pools but the largest each of them.
+const TURNS: usize = 16;
+
 /// How often a pool has searched for nothing, and how many searches it leaves out for that.
 #[derive(Default)]
 pub(super) struct Tries {
@@ -40,15 +43,22 @@ impl Core {
         if self.config.reuse != Reuse::AroundThePin || !(last_resort || self.around.is_due(size)) {
             return None;
         }
-        let hole = (size / 64).clamp(64, 4096);
-        let free = if last_resort { n } else { size / 4 };
+        let hole = (size / 64).clamp(1, 4096);
+        let free = if last_resort { n } else { size / 2 };
         let hole = if last_resort { hole.min(n) } else { hole };
-        let want = Around { size, longest: n, hole, free };
+        let want = Around { size, longest: n, hole, free, again: last_resort };
         let mut emptied = Vec::new();
-        let mut found = self.ledger().attach_around(want, search, &mut emptied);
+        let turns = if last_resort { TURNS } else { 1 };
+        let mut found = None;
+        for _ in 0..turns {
+            found = self.ledger().attach_around(want, search, &mut emptied);
+            if found.is_some() || !search.was_cut_short() {
+                break;
+            }
+        }
         emptied.into_iter().for_each(recycle);
         if !last_resort {
-            self.around.found(found.is_some());
+            self.around.found(found.is_some() || !search.was_cut_short());
         }
         if let Some(attached) = &mut found {
             self.count_around();

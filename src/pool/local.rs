@@ -51,8 +51,8 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
         .ok()?
 }
 
-/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab if it has drained, in the previous one if that has, in the
-/// current one's next hole, and else in another slab. `Ok(None)` in a thread that can own no slab.
+/// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab's next hole, in the current or the previous slab if one has
+/// drained, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let reused = with_local(core.id, |local| {
         let fits = |slab: &Attached| {
@@ -60,7 +60,7 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
             slab.alloc(n, label)
         };
         let current = local.current.as_ref().and_then(fits);
-        current.or_else(|| local.reuse_in_place(core, n).and_then(fits)).or_else(|| local.next_hole(n).and_then(fits))
+        current.or_else(|| local.next_hole(n).and_then(fits)).or_else(|| local.reuse_in_place(core, n).and_then(fits))
     });
     match reused {
         None => return Ok(None),

@@ -27,6 +27,8 @@ pub(crate) struct Around {
     pub(crate) hole: usize,
     /// The sum of all other holes, at least.
     pub(crate) free: usize,
+    /// Slabs that were found too full are looked at again.
+    pub(crate) again: bool,
 }
 
 /// The holes of one slab, the lowest last.
@@ -84,32 +86,37 @@ impl Holes {
     }
 }
 
-/// Lists that a search writes into, kept so that searching allocates nothing.
+/// What a search writes into, kept so that searching allocates nothing.
 #[derive(Default)]
 pub(crate) struct Search {
-    looked: Holes,
-    best: Holes,
+    holes: Holes,
+    glances: usize,
 }
 
 impl Search {
-    /// Lists the holes of a slab in `looked` and returns their sum, if they are what is wanted.
-    fn look(&mut self, look: &Look, want: Around) -> Option<usize> {
-        let list = &mut self.looked.0;
+    /// Whether the last search had to leave slabs out.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        self.glances >= GLANCES
+    }
+
+    /// Lists the holes of a slab and says whether they are what is wanted.
+    fn look(&mut self, look: &Look, want: Around) -> bool {
+        let list = &mut self.holes.0;
         if !look.live(list) {
-            return None;
+            return false;
         }
         let slices = list.len();
         let (sum, longest) = Holes::between(list, want.size, want.hole);
         if sum < want.free {
             look.header().set_full_at(slices as u32);
         }
-        (sum >= want.free && longest >= want.longest).then_some(sum)
+        sum >= want.free && longest >= want.longest
     }
 
     /// A list that is not needed any more.
     pub(crate) fn give_back(&mut self, holes: Holes) {
-        if self.best.0.capacity() < holes.0.capacity() {
-            self.best = holes;
+        if self.holes.0.capacity() < holes.0.capacity() {
+            self.holes = holes;
         }
     }
 }
@@ -126,61 +133,62 @@ impl Ledger {
         if me == thread::GONE {
             return None;
         }
-        let mut best: Option<(Look, usize)> = None;
-        let mut looks = 0;
-        for header in self.glance(GLANCES) {
-            // SAFETY: headers are type-stable.
-            if !unsafe { header.as_ref() }.is_worth_a_look(want.size) {
-                continue;
+        let mut candidates = self.glance(want);
+        search.glances = candidates.glances;
+        for _ in 0..LOOKS {
+            let header = candidates.take_emptiest()?;
+            let Some(look) = Look::take(header) else { continue };
+            if search.look(&look, want) {
+                return Some(Attached::around(look, me, core::mem::take(&mut search.holes)));
             }
-            let look = match Look::take(header) {
-                Ok(look) => look,
-                Err(idle) => {
-                    emptied.extend(idle);
-                    continue;
-                }
-            };
-            looks += 1;
-            let sum = search.look(&look, want).unwrap_or(0);
-            let most = best.as_ref().map_or(0, |(_, most)| *most);
-            let worse = if sum > most {
-                core::mem::swap(&mut search.best, &mut search.looked);
-                best.replace((look, sum)).map(|(look, _)| look)
-            } else {
-                Some(look)
-            };
-            emptied.extend(worse.and_then(Look::leave));
-            if looks == LOOKS {
-                break;
-            }
+            emptied.extend(look.leave());
         }
-        let (look, _) = best?;
-        Some(Attached::around(look, me, core::mem::take(&mut search.best)))
+        None
     }
 
-    /// The next few headers of all there are, in turns.
-    fn glance(&self, most: usize) -> impl Iterator<Item = NonNull<Header>> {
-        let mut found = [None; GLANCES];
+    /// Glances at the next few slabs of all there are, in turns.
+    fn glance(&self, want: Around) -> Candidates {
+        let mut candidates = Candidates { list: [(u32::MAX, None); GLANCES], glances: 0 };
         let headers = self.headers.lock();
-        let count = headers.len().min(most).min(GLANCES);
-        if count > 0 {
-            // Relaxed: where a search starts is of no consequence.
-            let start = self.rotor.fetch_add(count, Ordering::Relaxed) % headers.len();
-            for (slot, header) in found.iter_mut().zip(headers.iter().cycle().skip(start)).take(count) {
-                *slot = Some(*header);
+        if headers.is_empty() {
+            return candidates;
+        }
+        candidates.glances = headers.len().min(GLANCES);
+        // Relaxed: where a search starts is of no consequence.
+        let start = self.rotor.fetch_add(candidates.glances, Ordering::Relaxed) % headers.len();
+        let turn = headers[start..].iter().chain(&headers[..start]);
+        for (candidate, &header) in candidates.list.iter_mut().zip(turn).take(candidates.glances) {
+            // SAFETY: headers are type-stable.
+            if let Some(refs) = unsafe { header.as_ref() }.worth_a_look(want) {
+                *candidate = (refs, Some(header));
             }
         }
-        found.into_iter().flatten()
+        candidates
+    }
+}
+
+/// Slabs that may have room, with their references: the fewer, the more room, for all that a glance can tell.
+struct Candidates {
+    list: [(u32, Option<NonNull<Header>>); GLANCES],
+    glances: usize,
+}
+
+impl Candidates {
+    fn take_emptiest(&mut self) -> Option<NonNull<Header>> {
+        let emptiest = self.list.iter_mut().min_by_key(|(refs, _)| *refs)?;
+        emptiest.0 = u32::MAX;
+        emptiest.1.take()
     }
 }
 
 impl Header {
-    /// Whether this is a detached slab of this size with listed slices, which has lost a good part of them since it was found
+    /// The references of a detached slab of this size with listed slices, if it has lost a good part of them since it was found
     /// too full.
-    fn is_worth_a_look(&self, size: usize) -> bool {
+    fn worth_a_look(&self, want: Around) -> Option<u32> {
         let refs = self.state().refs();
-        let fewer = u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
-        refs > 0 && fewer && self.owner() == thread::NOBODY && self.size() == size && self.depth().level() > Level::Off
+        let fewer = want.again || u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
+        let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == want.size;
+        (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
     }
 
     /// Segments that nobody alive allocates from are `me`'s from now on. Only for the owner of a slab with slices.

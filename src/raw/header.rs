@@ -210,22 +210,8 @@ impl Header {
     }
 
     pub(super) fn set_owner(&self, owner: u32) {
-        // Release: pairs with the Acquire in `Parked::release`; who sees the new owner sees what a mover did before.
+        // Release: pairs with the Acquire in `release_as_guest`; who sees that a mover is gone sees what it did.
         self.fixed.owner.store(owner, Ordering::Release);
-    }
-
-    /// Nobody attaches the slab until [`disown`](Header::disown). Only for who holds a reference; fails while the slab has an
-    /// owner or another look is on. `who` is what stands for the owner meanwhile.
-    pub(super) fn begin_look(&self, who: u32) -> bool {
-        let acquire = if planted(Plant::LookRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
-        // Acquire: pairs with the Release in `disown`; the look that follows is not older than what the last owner did.
-        self.fixed.owner.compare_exchange(thread::NOBODY, who, acquire, Ordering::Relaxed).is_ok()
-    }
-
-    /// The slab has no owner from now on.
-    pub(super) fn disown(&self) {
-        // Release: pairs with the Acquire in `begin_look` and in `Parked::release`.
-        self.fixed.owner.store(thread::NOBODY, Ordering::Release);
     }
 
     #[inline]
@@ -293,6 +279,7 @@ impl Header {
     }
 
     /// Where the owner stops cutting.
+    #[inline(always)]
     pub(super) fn limit(&self) -> usize {
         self.fixed.limit.load(Ordering::Relaxed)
     }
@@ -487,7 +474,7 @@ impl Header {
         let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
         if !planted(Plant::RefundBeforeDisown) {
             // Before the refund: afterwards the slab may already be another thread's.
-            header.disown();
+            header.set_owner(thread::NOBODY);
         }
         let surplus = u64::from(BIAS.wrapping_sub(tally));
         // AcqRel: the Release publishes what the owner did to `keep`, to its slots and to the payload; the Acquire is for
@@ -496,7 +483,7 @@ impl Header {
         let both = if planted(Plant::DetachRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
         let old = State(header.state.fetch_add(CLAIM.wrapping_sub(surplus), both));
         if planted(Plant::RefundBeforeDisown) {
-            header.disown();
+            header.set_owner(thread::NOBODY);
         }
         if u64::from(old.refs()) == surplus { Some(Header::emptied(this)) } else { None }
     }

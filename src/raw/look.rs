@@ -1,34 +1,24 @@
 //! An exact look at a detached slab: which of its bytes are live, and nobody attaches it meanwhile.
 //!
 //! On a detached slab new handles only come from old ones and lie inside them, so what an exact look shows dead stays dead, until
-//! somebody attaches the slab and cuts from it. A [`Look`] keeps others from that: what is done to dead bytes (cutting from them,
-//! giving their memory back) is done while it lasts.
+//! somebody attaches the slab and cuts from it. The reference that a [`Look`] holds keeps others from that: their own look counts
+//! one reference too many. So what is done to dead bytes (cutting from them, giving their memory back) is done while it lasts.
 
 use super::header::Header;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Slot};
-use crate::sync::{Plant, planted, thread};
+use crate::sync::{Plant, planted};
 use core::ptr::NonNull;
 
 /// A detached slab that the caller holds a reference to and that nobody else may attach.
 pub(crate) struct Look(NonNull<Header>);
 
 impl Look {
-    /// Begins a look. Fails if the slab is attached, empty or looked at; the slab is returned if that emptied it.
-    pub(crate) fn take(this: NonNull<Header>) -> Result<Look, Option<Idle>> {
-        Look::take_as(this, thread::LOOKER)
-    }
-
-    /// The same, with `who` for the slab's owner meanwhile.
-    pub(super) fn take_as(this: NonNull<Header>, who: u32) -> Result<Look, Option<Idle>> {
+    /// Begins a look, if the slab is detached and has a slice.
+    pub(crate) fn take(this: NonNull<Header>) -> Option<Look> {
         // SAFETY: headers are type-stable.
-        let header = unsafe { this.as_ref() };
-        if header.pin().is_none() {
-            return Err(None);
-        }
-        // After the pin, which the slab cannot be recycled under: it was detached then, but may have been attached since.
-        if planted(Plant::LookUnowned) || header.begin_look(who) { Ok(Look(this)) } else { Err(Header::leave(this)) }
+        unsafe { this.as_ref() }.pin().map(|_| Look(this))
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -41,7 +31,8 @@ impl Look {
     ///
     /// The rule: read the state, scan the slots, read the state again. The two words are equal *and* the references but for the
     /// look's own are as many as the live slots seen. Either half alone is unsound: with equal claims only, a drop between the
-    /// reads goes unseen; without the second read, a clone that moved past the scan does. The loom models show both.
+    /// reads goes unseen; without the second read, a clone that moved past the scan does. And with references left over, others
+    /// look too. The loom models show all three.
     pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
         self.list(live, |_, _, extent| extent)
     }
@@ -72,15 +63,16 @@ impl Look {
             () if planted(Plant::SnapshotClaimsOnly) => before.claims() == after.claims(),
             () => before == after,
         };
-        let counted = planted(Plant::SnapshotClaimsOnly) || before.refs() as usize == live.len() + 1;
+        let counted = match () {
+            () if planted(Plant::SnapshotClaimsOnly) => true,
+            () if planted(Plant::LooksBesideEachOther) => before.refs() as usize > live.len(),
+            () => before.refs() as usize == live.len() + 1,
+        };
         unchanged && counted
     }
 
     /// Ends the look. Returns the slab if no slice was left.
     pub(crate) fn leave(self) -> Option<Idle> {
-        if !planted(Plant::LookUnowned) {
-            self.header().disown();
-        }
         Header::leave(self.0)
     }
 

@@ -1,9 +1,10 @@
 //! The mover: copies the parked slices of a detached slab out of it, if that frees it.
 //!
-//! It waits for nobody and nobody waits for it. It looks at the slab as who attaches it would ([`Look`]), with a name of its own for
-//! the owner, so that nobody attaches the slab and handles that are dropped meanwhile know to ask. Then, slice by slice: it takes
-//! the berth (`MOVING`), sets the slot aside, and publishes the copy (`MOVED`). The references of all slices that nobody reads any
-//! more go back in one read-modify-write at the end.
+//! It waits for nobody and nobody waits for it. It looks at the slab as who attaches it would ([`Look`]), so that nobody attaches
+//! it. It puts a mark where the owner would stand, so that handles that are dropped meanwhile know to ask, and claims the slab, so
+//! that those notice that did not see the mark. Then, slice by slice: it takes the berth (`MOVING`), sets the slot aside, and
+//! publishes the copy (`MOVED`). The references of all slices that nobody reads any more go back in one read-modify-write at the
+//! end, with the second claim.
 
 use super::berth::{Berth, DROPPED, LIVE, MOVED, MOVING, READERS, RELEASED};
 use super::header::{BIAS, Header};
@@ -93,26 +94,27 @@ impl Ledger {
             sum.leave(left, seen.parked);
             return None;
         }
-        let look = match Look::take_as(this, if planted(Plant::MoverUnlooked) { thread::NOBODY } else { thread::MOVER })
-        {
-            Ok(look) => look,
-            Err(emptied) => {
-                sum.leave(Left::Moving, seen.parked);
-                return emptied;
-            }
+        let Some(look) = Look::take(this) else {
+            sum.leave(Left::Moving, seen.parked);
+            return None;
         };
-        // After the look has begun: from now on handles that are dropped ask before they act.
+        if let Err((left, slices)) = board(&look, policy, now, list) {
+            list.clear();
+            sum.leave(left, slices);
+            return look.leave();
+        }
+        if !planted(Plant::MoverUnmarked) {
+            // Before the claim: whoever reads the state after that knows. Nobody else writes the owner while the look is on.
+            header.set_owner(thread::MOVER);
+        }
         header.claim_for_mover(0);
-        let refs = match board(&look, policy, now, list) {
-            Ok(()) => self.cross(header, list, sum),
-            Err((left, slices)) => {
-                sum.leave(left, slices);
-                0
-            }
-        };
+        copy(header, list);
+        let refs = self.cross(header, list, sum);
         list.clear();
         header.claim_for_mover(refs);
         let size = header.size();
+        // After the claim: whoever read the state before that sees it changed.
+        header.set_owner(thread::NOBODY);
         let emptied = look.leave();
         if emptied.is_some() {
             sum.freed_slabs += 1;
@@ -142,7 +144,7 @@ impl Ledger {
     }
 }
 
-/// Lists the slices of the slab and copies them. Fails with how many are left, and why.
+/// Lists the slices of the slab and makes room for their copies. Fails with how many are left, and why.
 fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger>) -> Result<(), (Left, usize)> {
     let header = look.header();
     let exact = look.list(list, |segment, slot, extent| {
@@ -152,7 +154,7 @@ fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger
         Passenger { slot: NonNull::from(slot), berth, extent, party: (scope, mark.tag()), copy: None }
     });
     let parked = list.iter().filter(|passenger| passenger.berth.is_some()).count();
-    if !exact {
+    if !exact && !planted(Plant::MoverInexact) {
         return Err((Left::Moving, parked));
     }
     if parked < list.len() {
@@ -171,19 +173,23 @@ fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger
         list.iter().for_each(Passenger::cancel);
         return Err((Left::NoMemory, parked));
     }
+    Ok(())
+}
+
+/// Copies the slices to where there is room for them.
+fn copy(header: &Header, list: &[Passenger]) {
     header.fixed.witness.read();
-    for passenger in list.iter() {
+    for passenger in list {
         if let Some((_, place)) = passenger.copy {
-            // SAFETY: in bounds of the slab, which the look holds. Nobody writes there: the slice was alive in the look, and
-            // while this is on nobody attaches the slab and no handle on shared bytes becomes a writer. At `place` there is room for
-            // these bytes, which nobody else knows.
+            // SAFETY: in bounds of the slab, which the look holds. Nobody writes there: the slice was alive when it was listed, nobody
+            // attaches the slab while the look is on, and no handle on shared bytes becomes a writer, for it would count the look's
+            // reference. At `place` there is room for these bytes, which nobody else knows.
             unsafe {
                 let from = NonNull::new_unchecked(header.base().add(passenger.extent.offset()));
                 place.copy_from_nonoverlapping(from, passenger.extent.len());
             }
         }
     }
-    Ok(())
 }
 
 /// Room for the copies: one allocation for each slice, or for each party. Says whether there is enough; if not, some have it.
@@ -229,6 +235,12 @@ impl Passenger {
         let (Some(berth), Some((owned, data))) = (self.berth, self.copy) else { return Crossing::Gone };
         // SAFETY: berths and slots are type-stable.
         let (berth, slot) = unsafe { (berth.as_ref(), self.slot.as_ref()) };
+        // Since they were listed others may have dropped theirs, in one read-modify-write that needs no berth. From the claim on all of
+        // that is seen here, and nobody does so any more.
+        if slot.extent() != self.extent {
+            self.cancel();
+            return Crossing::Gone;
+        }
         let free = |word: u32| (word & !READERS == LIVE).then_some(word | MOVING);
         // AcqRel: pairs with the one in `release_beside_a_mover`: the handle is there, or this sees that it is not. The Acquire: the
         // slot is not older than the berth's life.
@@ -236,7 +248,7 @@ impl Passenger {
             self.cancel();
             return Crossing::Gone;
         }
-        // It may have become another slice's since it was listed; what was listed of it and is the same still is good for that too.
+        // It may have become another slice's in between; what was listed of it and is the same still is good for that too.
         if slot.extent() != self.extent {
             // AcqRel: as above.
             let word = berth.word.fetch_and(!MOVING, Ordering::AcqRel);

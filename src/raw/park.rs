@@ -212,7 +212,7 @@ fn release_as_guest(berth: &Berth) -> Option<Idle> {
         // SAFETY: headers are type-stable.
         let header = unsafe { this.as_ref() };
         let state = header.state();
-        // Acquire: pairs with the Release in `disown` and `set_owner`; if a mover ended before, the state is not what was read above.
+        // Acquire: pairs with the Release in `set_owner`; if a mover ended before, the state is not what was read above.
         let mover = header.fixed.owner.load(Ordering::Acquire) == thread::MOVER;
         // After all of it: who was moved before the state was read sees it here.
         if berth.seen() & MOVED != 0 {

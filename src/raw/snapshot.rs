@@ -92,7 +92,9 @@ impl Header {
             };
             let refs = self.true_refs(state, attached) as i32;
             let size = self.size();
-            if self.generation() == generation && self.state() == state && refs >= 0 {
+            // What is detached is counted in that one word; an owner's tally belongs to a word that is still there after it.
+            let together = !attached || self.state() == state;
+            if self.generation() == generation && together && refs >= 0 {
                 return Some((size, refs as u64, attached)).filter(|_| size > 0);
             }
         }
@@ -216,10 +218,7 @@ impl Ledger {
 /// Model only: the live extents of a detached slab, or `None` if there is no such slab or it did not keep still.
 #[cfg(bufslab_loom)]
 pub(crate) fn exact(header: NonNull<Header>) -> (Option<Vec<super::slot::Extent>>, Option<super::slab::Idle>) {
-    let look = match super::look::Look::take(header) {
-        Ok(look) => look,
-        Err(emptied) => return (None, emptied),
-    };
+    let Some(look) = super::look::Look::take(header) else { return (None, None) };
     let mut live = Vec::new();
     let exact = look.live(&mut live);
     (exact.then_some(live), look.leave())

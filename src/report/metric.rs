@@ -332,6 +332,11 @@ pub const METRICS: &[Metric] = &[
         "Times that a drained slab was reused by its owner where it was.",
     ),
     Metric::counter(
+        "bufslab_slabs_reused_around_total",
+        |stats| Some(stats.slabs_reused_around as f64),
+        "Times that a pinned slab was cut from again, around its pins.",
+    ),
+    Metric::counter(
         "bufslab_slabs_recycled_total",
         |stats| Some(stats.slabs_recycled as f64),
         "Times that a slab came back empty after its owner had left it to its slices.",

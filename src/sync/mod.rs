@@ -96,18 +96,18 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
-    /// A look does not acquire what the slab's last owner did.
-    LookRelaxed,
-    /// A look does not keep others from attaching the slab.
-    LookUnowned,
+    /// A look is believed although others may be looking too, and attach the slab by what they saw.
+    LooksBesideEachOther,
     /// Attaching a slab around its slices keeps the look's reference and does not count it.
     AroundKeepsPin,
     /// The owner cuts from the start of the slab although its hole lies further on.
     HoleFromTheStart,
     /// A buffer takes back what it was split from although that is a hole to be cut from later.
     ReclaimsHoles,
-    /// A mover does not say that it is at a slab, and does not keep others from attaching it.
-    MoverUnlooked,
+    /// A mover moves slices although its look was not exact: the slab may be attached meanwhile.
+    MoverInexact,
+    /// A mover does not say that it is at a slab.
+    MoverUnmarked,
     /// A mover changes nothing in the state that a drop would notice.
     MoverClaimsNothing,
     /// A moved slice's new place is not published.

@@ -10,10 +10,8 @@ use std::sync::Mutex as StdMutex;
 
 /// No thread: the owner of a detached slab or of a segment that nobody allocates from.
 pub(crate) const NOBODY: u32 = 0;
-/// No thread either: the owner of a detached slab while somebody has an exact look at it, so that nobody attaches it meanwhile.
-pub(crate) const LOOKER: u32 = u32::MAX - 3;
-/// Nor this: a looker that moves parked slices out of the slab.
-pub(crate) const MOVER: u32 = u32::MAX - 4;
+/// No thread either: the owner of a detached slab while a mover copies parked slices out of it.
+pub(crate) const MOVER: u32 = u32::MAX - 3;
 /// A thread that has not asked for its id yet. Never an owner, so that a thread is compared with an owner in one test.
 const UNBORN: u32 = u32::MAX - 2;
 /// A thread whose identity is gone because its thread-locals are being destroyed. It owns nothing and never will.
