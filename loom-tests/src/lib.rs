@@ -7,6 +7,7 @@
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
+//! | `park` | slices that are moved under drops, readers and clones: no reference is given back twice, no reader sees freed memory |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -22,13 +23,14 @@ pub mod exact;
 pub mod harness;
 pub mod looks;
 pub mod notes;
+pub mod park;
 pub mod segments;
 
 pub use harness::Model;
 
 /// Every model.
 pub const MODELS: &[&[Model]] =
-    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, around::MODELS];
+    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, around::MODELS, park::MODELS];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

@@ -55,6 +55,8 @@ pub(super) struct Berth {
 /// The berths of one segment.
 pub(super) struct Berths {
     of: [Berth; SLOTS],
+    /// Written once, when the berths are made: whoever finds them has to see them made.
+    made: Witness,
 }
 
 pub(super) const BERTHS_SIZE: usize = size_of::<Berths>();
@@ -74,7 +76,7 @@ impl Berths {
             copied: Witness::new(),
         };
         // SAFETY: fresh memory of the right layout.
-        unsafe { memory.as_ptr().write(Berths { of: core::array::from_fn(berth) }) };
+        unsafe { memory.as_ptr().write(Berths { of: core::array::from_fn(berth), made: Witness::new() }) };
         Some(memory)
     }
 
@@ -142,6 +144,8 @@ impl Segment {
     pub(super) fn berth_of(&self, slot: &Slot) -> Option<NonNull<Berth>> {
         let berths = NonNull::new(self.berths())?;
         let index = self.index_of(slot);
+        // SAFETY: berths are type-stable, and published initialised.
+        unsafe { berths.as_ref() }.made.read();
         // SAFETY: berths are type-stable, and the index is in bounds; only a place is computed, no reference is made.
         NonNull::new(unsafe { (&raw mut (*berths.as_ptr()).of).cast::<Berth>().add(index) })
     }

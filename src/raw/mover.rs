@@ -262,7 +262,7 @@ impl Passenger {
         ledger.keep_for_moved();
         if planted(Plant::MovedSlotFreed) {
             slot.free();
-        } else {
+        } else if !planted(Plant::SlotKeptLate) {
             // Before `MOVED`: what comes after that is the handle's.
             slot.set_extent(Extent::KEPT);
         }
@@ -276,7 +276,11 @@ impl Passenger {
         let both = if planted(Plant::MovedRelaxed) { Ordering::Relaxed } else { Ordering::AcqRel };
         // AcqRel: the Release pairs with the Acquire in `seen`, and publishes the new place; the Acquire pairs with the Release of
         // readers that left.
-        match berth.word.fetch_update(both, Ordering::Acquire, moved) {
+        let before = berth.word.fetch_update(both, Ordering::Acquire, moved);
+        if planted(Plant::SlotKeptLate) {
+            slot.set_extent(Extent::KEPT);
+        }
+        match before {
             Ok(word) if word & READERS == 0 || planted(Plant::ReleasedUnderReaders) => Crossing::Released,
             Ok(_) => Crossing::ReadStill,
             Err(_) => {

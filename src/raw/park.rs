@@ -350,7 +350,6 @@ fn last_reader(berth: &Berth) -> Option<Idle> {
 impl Header {
     /// Gives a reference back if nothing changed since `seen`. Returns how many are left.
     fn leave_unchanged(&self, seen: State) -> Result<u32, ()> {
-        self.fixed.witness.read();
         if planted(Plant::DropUncompared) {
             return Ok(State(self.state.fetch_sub(1, Ordering::Release)).refs() - 1);
         }

@@ -145,8 +145,9 @@ impl Segment {
 
     /// Gives the segment its berths, if it has none yet.
     pub(super) fn set_berths(&self, berths: NonNull<Berths>) -> bool {
+        let release = if planted(Plant::BerthsUnpublished) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `berths`. Relaxed on failure: the pointer is read again.
-        self.berths.compare_exchange(ptr::null_mut(), berths.as_ptr(), Ordering::Release, Ordering::Relaxed).is_ok()
+        self.berths.compare_exchange(ptr::null_mut(), berths.as_ptr(), release, Ordering::Relaxed).is_ok()
     }
 
     /// Whether the list is empty. Only for the segment's allocator.

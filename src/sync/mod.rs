@@ -118,6 +118,10 @@ pub enum Plant {
     DroppedUnseen,
     /// A mover frees the slot of a slice that it has moved.
     MovedSlotFreed,
+    /// A mover sets the slot of a slice aside after it has said that the slice is moved.
+    SlotKeptLate,
+    /// A segment's berths are shown before they are made.
+    BerthsUnpublished,
     /// A mover does not see that the slab's former owner reads.
     LocalReaderUnseen,
     /// A reader leaves without releasing what it read.
