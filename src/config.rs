@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// How much a pool knows of its slices. Switchable at run time for slabs taken from then on.
 ///
@@ -169,6 +170,7 @@ pub(crate) struct Config {
     pub(crate) slab_size: usize,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) idle_bytes: usize,
+    pub(crate) idle_decay: Duration,
     pub(crate) ledger_bytes: Option<usize>,
     pub(crate) reuse: Reuse,
     pub(crate) zero_on_recycle: bool,
@@ -184,6 +186,7 @@ impl Default for Config {
             slab_size: DEFAULT_SLAB_SIZE,
             max_bytes: None,
             idle_bytes: 16 << 20,
+            idle_decay: Duration::from_secs(1),
             ledger_bytes: None,
             reuse: Reuse::default(),
             zero_on_recycle: false,

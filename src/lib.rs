@@ -111,6 +111,7 @@ mod config;
 pub mod docs;
 mod error;
 mod gates;
+mod maintain;
 #[cfg(bufslab_loom)]
 #[doc(hidden)]
 pub mod model;
@@ -135,6 +136,7 @@ pub use error::{AllocError, BuildError};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
+pub use maintain::{Maintained, Maintenance, Trimmed};
 #[cfg(feature = "prometheus-client")]
 pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]

@@ -159,3 +159,67 @@ fn no_memory_for_a_slabs_header() {
     assert_eq!((after.memory_bytes, after.ledger_bytes), (before.memory_bytes, before.ledger_bytes));
     assert_eq!((pool.alloc(100).capacity(), kept[0]), (100, SLAB as u8));
 }
+
+/// Fills six slabs and drops them: two stay attached, and the others have to be kept somewhere or given back.
+fn four_to_keep(pool: &SlabPool) -> Vec<SlabBytes> {
+    (0..6).map(|_| frozen(pool, SLAB)).collect()
+}
+
+#[test]
+fn no_memory_to_note_down_what_is_idle() {
+    // Nothing at all; nothing for a thread's magazine; nothing for the magazine's list and all else of its size.
+    for (which, kept) in [(Failing::AtLeast(1), 0), (Failing::Aligned(128), 4), (Failing::AtLeast(64), 0)] {
+        let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+        let slices = four_to_keep(&pool);
+        while_failing(which, || drop(slices));
+        let stats = pool.stats();
+        assert_eq!((stats.idle_bytes, stats.memory_bytes), (kept * SLAB, (2 + kept) * SLAB), "{stats:?}");
+        assert_eq!((stats.handles, stats.slabs_recycled), (0, 4));
+        // With memory it works on, and with a magazine.
+        drop(four_to_keep(&pool));
+        assert_eq!(pool.stats().idle_bytes, 4 * SLAB);
+        assert_eq!((pool.trim().bytes, pool.stats().memory_bytes), (4 * SLAB, 2 * SLAB));
+    }
+}
+
+thread_local! {
+    static LAST: std::cell::RefCell<Option<AtDeath>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The allocator fails this thread from here to its end.
+struct AtDeath;
+
+impl Drop for AtDeath {
+    fn drop(&mut self) {
+        FAILING.with(|failing| failing.set(Failing::AtLeast(1)));
+    }
+}
+
+#[test]
+fn no_memory_for_what_a_dying_thread_leaves() {
+    // Locals are destroyed in the order of their first use or in the reverse: in one of the two, the allocator fails by the
+    // time the pool's are.
+    let mut kept = [false, true].map(|first| {
+        let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+        let used = pool.clone();
+        let dies = std::thread::spawn(move || {
+            let at_death = || LAST.with(|last| *last.borrow_mut() = Some(AtDeath));
+            if first {
+                at_death();
+            }
+            drop(four_to_keep(&used));
+            assert_eq!(used.stats().idle_bytes, 4 * SLAB);
+            if !first {
+                at_death();
+            }
+        });
+        dies.join().unwrap();
+        let stats = pool.stats();
+        assert_eq!(stats.memory_bytes, stats.idle_bytes, "nothing is lost: {stats:?}");
+        assert_eq!(pool.trim().bytes, stats.idle_bytes);
+        assert_eq!(pool.stats().memory_bytes, 0);
+        stats.idle_bytes / SLAB
+    });
+    kept.sort_unstable();
+    assert_eq!(kept, [0, 6], "without memory it is given back, with memory it is kept for others");
+}

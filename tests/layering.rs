@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("park", 6),
     ("report", 6),
     ("gates", 6),
+    ("maintain", 6),
     ("watch", 6),
     ("admin", 6),
     ("bin", 8),

@@ -12,6 +12,10 @@ pub mod differences {}
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}
 
+/// Where idle memory is, what gives it back and when, and what stays.
+#[doc = include_str!("returning_memory.md")]
+pub mod returning_memory {}
+
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}

@@ -11,8 +11,9 @@ impl SlabPool {
     ///
     /// From now on [`try_alloc`](SlabPool::try_alloc) fails with an error that [says so](crate::AllocError::is_closed), on every
     /// thread (an allocation that runs at this very moment may still succeed). Slices that exist stay what they are, and may
-    /// be cloned, sliced and read. Closing again waits again. What an attached thread holds of an empty slab goes back when
-    /// that thread ends or the last clone of the pool is dropped.
+    /// be cloned, sliced and read. Closing again waits again. All idle slabs go back at once, those included that other threads
+    /// have at hand. What stays are the two slabs at most that each allocating thread is attached to: they go back, if they
+    /// are empty, when that thread ends or after the last clone of the pool was dropped.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
 use core::fmt;
+use core::time::Duration;
 
 /// Configures a [`SlabPool`]. Everything has a default.
 ///
@@ -78,17 +79,32 @@ impl SlabPoolBuilder {
 
     /// Hard limit on slab memory in bytes, idle slabs included. Default: none.
     ///
-    /// Threads keep no idle slabs of their own then. The two slabs that each allocating thread is attached to stay out of
-    /// the others' reach, also while they are empty: allow for them.
+    /// A thread that runs into it takes the idle slabs that other threads have at hand. The two slabs that each allocating
+    /// thread is attached to stay out of the others' reach, also while they are empty: allow for them.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = Some(bytes);
         self
     }
 
-    /// How much memory of empty slabs is kept for their next use, in bytes; more is given back to the source at once.
-    /// Default: 16 MiB.
+    /// How much memory of empty slabs is kept for their next use at most, in bytes; more is given back to the source at once,
+    /// and what nobody needs [after a while](SlabPoolBuilder::idle_decay). Default: 16 MiB.
     pub fn idle_bytes(mut self, bytes: usize) -> Self {
         self.config.idle_bytes = bytes;
+        self
+    }
+
+    /// The interval after which idle slabs go back to the source if nobody needed them. Default: one second.
+    ///
+    /// What nobody took all through one interval goes back in the next, the coldest slabs first; what is taken and returned
+    /// within an interval stays. So after a burst the pool is down to what its present load uses within two intervals, and
+    /// at most `idle_bytes` are given back, and perhaps fetched again, in each. Longer than the usual time between two
+    /// bursts, it keeps the memory from one to the next. Time is counted in steps of 10 ms.
+    ///
+    /// It happens in passing, when a thread of the pool changes or reuses slabs, and at most 1 MiB or one slab at a time;
+    /// [`SlabPool::maintain_every`] does it also while nobody does. `Duration::ZERO` switches it off.
+    /// [More on this](crate::docs::returning_memory).
+    pub fn idle_decay(mut self, interval: Duration) -> Self {
+        self.config.idle_decay = interval;
         self
     }
 

@@ -1,10 +1,12 @@
 //! What all clones of a pool share.
 
+use super::depot::{Depot, IN_PASSING};
+use super::magazine::MagazineId;
 use super::{PoolStats, local, registry};
 use crate::config::{Config, Level};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, clock};
 use core::any::Any;
 use std::sync::{Arc, Weak};
 
@@ -13,12 +15,10 @@ pub(crate) struct Core {
     pub(crate) id: usize,
     pub(crate) config: Config,
     ledger: Arc<Ledger>,
-    /// Empty slabs for whoever needs one, hottest last.
-    depot: Mutex<Vec<Idle>>,
+    /// Empty slabs for whoever needs one.
+    depot: Depot,
     slab_size: AtomicUsize,
     level: AtomicU32,
-    /// Bytes of empty slabs in the depot and in the threads' magazines.
-    idle_bytes: AtomicUsize,
     counts: Counts,
     pub(super) around: super::around::Tries,
 }
@@ -39,10 +39,9 @@ impl Core {
         let core = Arc::new(Core {
             id,
             ledger: Arc::clone(&ledger),
-            depot: Mutex::new(Vec::new()),
+            depot: Depot::new(config.idle_decay),
             slab_size: AtomicUsize::new(config.slab_size),
             level: AtomicU32::new(config.level.code()),
-            idle_bytes: AtomicUsize::new(0),
             counts: Counts::default(),
             around: super::around::Tries::default(),
             config,
@@ -63,11 +62,7 @@ impl Core {
         Config { slab_size: bytes, ..self.config.clone() }.check()?;
         self.slab_size.store(bytes, Ordering::Relaxed);
         // Idle slabs of another size will not be taken again.
-        let old = core::mem::take(&mut *self.depot.lock());
-        for idle in old {
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
-            self.keep_or_free(idle);
-        }
+        self.depot.sweep(|idle| idle.size() != bytes);
         Ok(())
     }
 
@@ -83,9 +78,8 @@ impl Core {
         &self.ledger
     }
 
-    /// Whether threads may keep idle slabs to themselves.
-    pub(super) fn has_magazines(&self) -> bool {
-        self.config.max_bytes.is_none()
+    pub(crate) fn depot(&self) -> &Depot {
+        &self.depot
     }
 
     #[cold]
@@ -100,6 +94,8 @@ impl Core {
         if self.ledger.is_closed() {
             return Err(AllocError::closed(n));
         }
+        // Here, where nothing is in hand yet that a panic of the memory's source could lose.
+        self.decay_in_passing();
         if n <= self.slab_size() {
             if let Some(raw) = local::alloc_slow(self, n, label)? {
                 return Ok(raw);
@@ -121,18 +117,14 @@ impl Core {
     /// Hands nothing out from now on, and gives idle memory back.
     pub(crate) fn close(&self) {
         self.ledger.close();
-        let idle = core::mem::take(&mut *self.depot.lock());
-        for idle in idle {
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
-        }
+        self.depot.sweep(|_| true);
     }
 
-    /// An idle slab of the current size.
-    pub(super) fn idle_slab(&self) -> Option<Idle> {
+    /// An idle slab of the current size, out of this thread's magazine if it has any.
+    pub(super) fn idle_slab(&self, magazine: Option<MagazineId>) -> Option<Idle> {
         let size = self.slab_size();
         loop {
-            let idle = self.depot.lock().pop()?;
-            self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
+            let idle = self.depot.take(magazine)?;
             if idle.size() == size {
                 self.counts.reused.fetch_add(1, Ordering::Relaxed);
                 return Some(idle);
@@ -140,75 +132,61 @@ impl Core {
         }
     }
 
-    /// Fresh memory; if there is none, that of idle slabs is given back first.
+    /// Fresh memory. If there is none: an idle slab of this size, whosever it is, or the memory of some others.
     pub(super) fn fresh_slab(&self, size: usize) -> Result<Idle, AllocError> {
-        let taken = self.ledger.slab(size).or_else(|error| {
-            if error.is_too_large() {
-                return Err(error);
+        let mut fresh = self.ledger.slab(size);
+        // Another thread may return a slab between two of these; each turn takes at least one.
+        while fresh.as_ref().is_err_and(|error| !error.is_too_large()) {
+            let Some(idle) = self.depot.take_anywhere() else {
+                fresh = self.ledger.slab(size);
+                break;
+            };
+            if idle.size() == size {
+                self.counts.reused.fetch_add(1, Ordering::Relaxed);
+                return Ok(idle);
             }
-            // Another thread may return a slab between two of these; each turn frees at least one. The lock is not held
-            // while memory goes back to the source, which is the user's code.
-            loop {
-                let Some(idle) = self.depot.lock().pop() else { break };
-                self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
-                drop(idle);
-                if let Ok(slab) = self.ledger.slab(size) {
-                    return Ok(slab);
-                }
-            }
-            self.ledger.slab(size)
-        })?;
+            drop(idle);
+            fresh = self.ledger.slab(size);
+        }
+        let fresh = fresh?;
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
-        Ok(taken)
+        Ok(fresh)
     }
 
     pub(super) fn count_around(&self) {
         self.counts.around.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A slab out of a thread's magazine is used again.
-    pub(super) fn reuse_from_magazine(&self, size: usize) {
-        self.idle_bytes.fetch_sub(size, Ordering::Relaxed);
-        self.counts.reused.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Takes an emptied slab: into this thread's magazine, the depot, or back to the source.
     fn take_back(&self, idle: Idle) {
         self.counts.recycled.fetch_add(1, Ordering::Relaxed);
         self.keep_or_free(idle);
+        self.decay_in_passing();
     }
 
     fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
-        if size != self.slab_size() || self.ledger.is_closed() {
-            return;
-        }
-        let room = |kept: usize| kept.checked_add(size).filter(|&sum| sum <= self.config.idle_bytes);
-        if self.idle_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+        if size != self.slab_size() || self.ledger.is_closed() || !self.depot.charge(size, self.config.idle_bytes) {
             return;
         }
         if self.config.zero_on_recycle {
             idle.zero();
         }
-        if let Err(idle) = local::keep(self, idle) {
-            self.put_down(idle);
+        self.depot.put(local::magazine(self), idle);
+        // If it was put down after `close` had looked there, the lock that both took orders this after the closing.
+        if self.ledger.is_closed() {
+            self.depot.sweep(|_| true);
         }
     }
 
-    /// Takes what a dying thread kept in its magazine, which is already counted as idle.
-    pub(super) fn take_from_magazine(&self, idle: Idle) {
-        self.put_down(idle);
-    }
-
-    /// Puts a slab that is counted as idle into the depot, or back to the source if the depot cannot grow.
-    fn put_down(&self, idle: Idle) {
-        let mut depot = self.depot.lock();
-        if depot.try_reserve(1).is_ok() {
-            depot.push(idle);
-            return;
+    /// Gives back some of what nobody needs any more, if it is time to. By the clock as it was read last: whoever changes
+    /// slabs reads it.
+    #[inline]
+    fn decay_in_passing(&self) {
+        let now = clock::last();
+        if self.depot.is_due(now) {
+            self.depot.decay(now, |given| given.bytes < IN_PASSING);
         }
-        drop(depot);
-        self.idle_bytes.fetch_sub(idle.size(), Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> PoolStats {
@@ -220,7 +198,7 @@ impl Core {
             pinned_bytes: pinned.bytes,
             pinned_slabs: pinned.slabs,
             handles: pinned.handles,
-            idle_bytes: self.idle_bytes.load(Ordering::Relaxed),
+            idle_bytes: self.depot.bytes(),
             ledger_bytes: self.ledger.ledger_bytes(),
             slabs_taken: self.counts.taken.load(Ordering::Relaxed),
             slabs_reused: self.counts.reused.load(Ordering::Relaxed),

@@ -1,12 +1,10 @@
 //! What a thread keeps of each pool it allocates from: its current slab, the one before, and a magazine of idle ones.
 
 use super::core::{Core, recycle};
+use super::magazine::MagazineId;
 use crate::error::AllocError;
-use crate::raw::{Attached, Idle, Label, Search, Unique};
+use crate::raw::{Attached, Label, Search, Unique};
 use core::cell::RefCell;
-
-/// Idle slabs that a thread keeps to itself.
-const MAGAZINE: usize = 4;
 
 /// One thread's part of one pool.
 struct Local {
@@ -14,7 +12,8 @@ struct Local {
     current: Option<Attached>,
     /// Still this thread's, so that its slices cost nothing to clone and drop, and may drain to be used again in place.
     previous: Option<Attached>,
-    magazine: Vec<Idle>,
+    /// The thread's first idle slab gets it one.
+    magazine: Option<MagazineId>,
     search: Search,
 }
 
@@ -35,13 +34,8 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                 Some(at) => at,
                 None => {
                     locals.try_reserve(1).ok()?;
-                    locals.push(Local {
-                        pool,
-                        current: None,
-                        previous: None,
-                        magazine: Vec::new(),
-                        search: Search::default(),
-                    });
+                    let search = Search::default();
+                    locals.push(Local { pool, current: None, previous: None, magazine: None, search });
                     locals.len() - 1
                 }
             };
@@ -68,9 +62,9 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         Some(None) => purge(),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
-    let (kept, mut search) =
-        with_local(core.id, |local| (local.take_kept(core), core::mem::take(&mut local.search))).unwrap_or_default();
-    let attached = another_slab(core, n, kept, &mut search);
+    let (magazine, mut search) =
+        with_local(core.id, |local| (local.magazine, core::mem::take(&mut local.search))).unwrap_or_default();
+    let attached = another_slab(core, n, magazine, &mut search);
     let installed = with_local(core.id, |local| {
         local.search = search;
         let attached = attached?;
@@ -91,15 +85,15 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     Ok(raw)
 }
 
-/// A slab for this thread with room for `n` bytes: the idle one it kept, another idle one, a partly filled one, or fresh memory.
-/// `Ok(None)` in a thread that can own no slab.
+/// A slab for this thread with room for `n` bytes: an idle one it has at hand, another idle one, a partly filled one, or fresh
+/// memory. `Ok(None)` in a thread that can own no slab.
 fn another_slab(
     core: &Core,
     n: usize,
-    kept: Option<Idle>,
+    magazine: Option<MagazineId>,
     search: &mut Search,
 ) -> Result<Option<Attached>, AllocError> {
-    let idle = match kept.or_else(|| core.idle_slab()) {
+    let idle = match core.idle_slab(magazine) {
         Some(idle) => idle,
         None => {
             if let Some(around) = core.attach_around(n, search, false) {
@@ -144,34 +138,18 @@ impl Local {
         let current = self.current.as_mut()?;
         current.next_hole(n).then_some(current)
     }
-
-    /// An idle slab of the right size from the magazine. Wrong ones are given up.
-    fn take_kept(&mut self, core: &Core) -> Option<Idle> {
-        while let Some(idle) = self.magazine.pop() {
-            core.reuse_from_magazine(idle.size());
-            if idle.size() == core.slab_size() {
-                return Some(idle);
-            }
-        }
-        None
-    }
 }
 
-/// Keeps an idle slab in this thread's magazine, if it has one with room.
-pub(super) fn keep(core: &Core, idle: Idle) -> Result<(), Idle> {
-    if !core.has_magazines() {
-        return Err(idle);
-    }
-    let mut idle = Some(idle);
-    let _ = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
-        let local = locals.iter_mut().find(|local| local.pool == core.id)?;
-        if local.magazine.len() < MAGAZINE && local.magazine.try_reserve(1).is_ok() {
-            local.magazine.extend(idle.take());
-        }
-        Some(())
-    });
-    idle.map_or(Ok(()), Err)
+/// This thread's magazine, which it gets by this. Only a thread that allocates from the pool has one.
+pub(super) fn magazine(core: &Core) -> Option<MagazineId> {
+    LOCALS
+        .try_with(|locals| {
+            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let local = locals.iter_mut().find(|local| local.pool == core.id)?;
+            local.magazine = local.magazine.or_else(|| core.depot().join());
+            local.magazine
+        })
+        .ok()?
 }
 
 /// Gives up this thread's part of a pool that is gone.
@@ -201,17 +179,15 @@ fn purge() {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to the depot.
+        // The thread is dying or the pool is gone: slabs go to their slices, what is idle to everybody.
         for attached in self.current.take().into_iter().chain(self.previous.take()) {
             if let Some(idle) = attached.detach() {
                 recycle(idle);
             }
         }
-        let core = super::registry::find(self.pool);
-        for idle in self.magazine.drain(..) {
-            match &core {
-                Some(core) => core.take_from_magazine(idle),
-                None => drop(idle),
+        if let Some(magazine) = self.magazine.take() {
+            if let Some(core) = super::registry::find(self.pool) {
+                core.depot().leave(magazine);
             }
         }
     }

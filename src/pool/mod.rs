@@ -3,9 +3,12 @@
 mod around;
 mod builder;
 mod core;
+mod depot;
 mod local;
+mod magazine;
 mod registry;
 mod scope;
+mod stack;
 
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
@@ -14,6 +17,7 @@ use crate::raw::{self, Label, Unique};
 use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
+pub(crate) use depot::Given;
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};

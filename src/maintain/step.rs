@@ -1,0 +1,57 @@
+//! One step of maintenance.
+
+use super::Trimmed;
+use crate::pool::SlabPool;
+use crate::sync::clock;
+use core::fmt;
+use core::time::Duration;
+use std::time::Instant;
+
+impl SlabPool {
+    /// Does what is due: gives idle slabs back that nobody needed for an [interval](crate::SlabPoolBuilder::idle_decay).
+    ///
+    /// For a timer that the program has anyway; [`maintain_every`](SlabPool::maintain_every) has its own thread. A pool that is
+    /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
+    /// for costs a look at the clock, and gives nothing back any sooner.
+    ///
+    /// Copies at most `max_bytes` bytes of payload (giving idle slabs back copies none), and begins nothing new once `max_time`
+    /// is over. What is left over then is for the next call.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = bufslab::SlabPool::builder().idle_decay(Duration::from_millis(20)).build()?;
+    /// drop((0..12).map(|_| pool.alloc(64 * 1024)).collect::<Vec<_>>());
+    /// while pool.stats().idle_bytes > 0 {
+    ///     std::thread::sleep(Duration::from_millis(20));
+    ///     println!("{}", pool.maintain(1 << 20, Duration::from_millis(5)));
+    /// }
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn maintain(&self, max_bytes: usize, max_time: Duration) -> Maintained {
+        let _ = max_bytes;
+        let start = Instant::now();
+        let (given, is_all) = self.core().depot().decay(clock::read(), |_| start.elapsed() < max_time);
+        Maintained { given_back: given.into(), out_of_time: !is_all }
+    }
+}
+
+/// What a step of [maintenance](SlabPool::maintain) did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maintained {
+    /// Idle slabs that nobody needed.
+    pub given_back: Trimmed,
+    /// Whether the time was over before all was done.
+    pub out_of_time: bool,
+}
+
+impl fmt::Display for Maintained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.given_back.slabs {
+            0 => f.write_str("nothing was due")?,
+            _ => self.given_back.fmt(f)?,
+        }
+        f.write_str(if self.out_of_time { ", and was out of time" } else { "" })
+    }
+}
