@@ -1,6 +1,5 @@
 //! Floor 1: when parked slices are moved out of their slab, and what came of it.
 
-use core::fmt;
 use core::time::Duration;
 
 /// When the pool moves [`Parked`](crate::Parked) slices out of their slab: late, so that only what lives long is copied.
@@ -119,7 +118,7 @@ pub struct Compacted {
     pub left_moving: usize,
     /// There was no memory for the copies.
     pub left_no_memory: usize,
-    /// Whether all slabs were looked at: `false` if a budget was used up before.
+    /// Whether all was done: `false` if a limit on bytes or time was in the way.
     pub complete: bool,
 }
 
@@ -136,7 +135,7 @@ impl Compacted {
         } += slices;
     }
 
-    fn reasons(&self) -> [(usize, &'static str); 7] {
+    pub(crate) fn reasons(&self) -> [(usize, &'static str); 7] {
         [
             (self.left_attached, "on attached slabs"),
             (self.left_held, "on slabs that others keep"),
@@ -175,25 +174,6 @@ impl Default for Compacted {
     }
 }
 
-/// ```text
-/// 3 slices of 60 bytes for 2 slabs of 131072 bytes; left: 1 being read, 4 on attached slabs
-/// ```
-impl fmt::Display for Compacted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = |n: usize| if n == 1 { "" } else { "s" };
-        let Compacted { slices, copied_bytes, freed_slabs, freed_bytes, .. } = *self;
-        write!(f, "{slices} slice{} of {copied_bytes} byte{}", s(slices), s(copied_bytes))?;
-        write!(f, " for {freed_slabs} slab{} of {freed_bytes} byte{}", s(freed_slabs), s(freed_bytes))?;
-        let reasons = self.reasons();
-        let mut left = reasons.iter().filter(|(slices, _)| *slices > 0);
-        if let Some((slices, why)) = left.next() {
-            write!(f, "; left: {slices} {why}")?;
-        }
-        left.try_for_each(|(slices, why)| write!(f, ", {slices} {why}"))?;
-        if self.complete { Ok(()) } else { f.write_str("; not all slabs were looked at") }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,17 +188,5 @@ mod tests {
         assert_eq!(any.refuses(Duration::MAX, 999, 1000), None);
         assert_eq!(any.refuses(Duration::MAX, 1000, 1000), Some(Left::WorthIt), "nothing is won");
         assert_eq!(policy.below_percent(0).refuses(Duration::MAX, 1, usize::MAX), Some(Left::WorthIt));
-    }
-
-    #[test]
-    fn it_reads_well() {
-        let mut did =
-            Compacted { slices: 3, copied_bytes: 60, freed_slabs: 1, freed_bytes: 65_536, ..Default::default() };
-        assert_eq!(did.to_string(), "3 slices of 60 bytes for 1 slab of 65536 bytes");
-        did.leave(Left::Attached, 4);
-        did.leave(Left::Read, 1);
-        did.complete = false;
-        let text = "3 slices of 60 bytes for 1 slab of 65536 bytes; left: 4 on attached slabs, 1 being read; not all slabs were looked at";
-        assert_eq!((did.to_string().as_str(), did.left()), (text, 5));
     }
 }

@@ -80,7 +80,7 @@ impl Ledger {
     pub fn compact(&self) -> (crate::Compacted, Vec<Idle>) {
         let mut emptied = Vec::new();
         let policy = crate::CompactPolicy::new().older_than(core::time::Duration::ZERO);
-        let did = self.0.compact(&policy, |_| true, |idle| emptied.push(Idle(idle)));
+        let did = self.0.compact(&policy, usize::MAX, || true, |idle| emptied.push(Idle(idle)));
         (did, emptied)
     }
 

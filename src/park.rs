@@ -4,6 +4,7 @@ use crate::buf::{SlabBytes, write_literal};
 use crate::compaction::{CompactPolicy, Compacted};
 use crate::pool::{SlabPool, recycle};
 use crate::raw::{self, Label};
+use crate::report;
 use crate::track::Tag;
 use core::fmt;
 use core::ops::Deref;
@@ -269,11 +270,13 @@ impl SlabPool {
     ///
     /// Call it now and then; [`compact_within`](SlabPool::compact_within) does it in small steps.
     pub fn compact(&self, policy: &CompactPolicy) -> Compacted {
-        self.core().ledger().compact(policy, |_| true, recycle)
+        self.core().ledger().compact(policy, usize::MAX, || true, recycle)
     }
 
-    /// The same until `max_bytes` are copied or `max_time` is over, whichever comes first: for a timer. Both are looked at between
-    /// slabs, so that the last slab may exceed them. The next call goes on where this one ended.
+    /// The same within limits: copies at most `max_bytes`, and begins nothing new once `max_time` is over. The next call begins with
+    /// what this one had to leave. A slab whose slices are longer than `max_bytes` together is not compacted by this at all.
+    ///
+    /// [`maintain`](SlabPool::maintain) does it with the pool's [`compact_policy`](crate::SlabPoolBuilder::compact_policy).
     ///
     /// ```
     /// use bufslab::{CompactPolicy, SlabPool};
@@ -285,7 +288,46 @@ impl SlabPool {
     /// ```
     pub fn compact_within(&self, policy: &CompactPolicy, max_bytes: usize, max_time: Duration) -> Compacted {
         let start = Instant::now();
-        let go_on = |done: &Compacted| done.copied_bytes < max_bytes && start.elapsed() < max_time;
-        self.core().ledger().compact(policy, go_on, recycle)
+        self.core().ledger().compact(policy, max_bytes, || start.elapsed() < max_time, recycle)
+    }
+}
+
+/// ```text
+/// moved 3 slices (60 B) and freed 2 slabs (128 KiB); left: 1 being read, 4 on attached slabs
+/// ```
+impl fmt::Display for Compacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (slices, slabs) = (report::count(self.slices, "slice"), report::count(self.freed_slabs, "slab"));
+        let (copied, freed) = (report::bytes(self.copied_bytes), report::bytes(self.freed_bytes));
+        match (self.slices, self.freed_slabs) {
+            (0, 0) => f.write_str("moved nothing")?,
+            _ => write!(f, "moved {slices} ({copied}) and freed {slabs} ({freed})")?,
+        }
+        let reasons = self.reasons();
+        let mut left = reasons.iter().filter(|(slices, _)| *slices > 0);
+        if let Some((slices, why)) = left.next() {
+            write!(f, "; left: {slices} {why}")?;
+        }
+        left.try_for_each(|(slices, why)| write!(f, ", {slices} {why}"))?;
+        if self.complete { Ok(()) } else { f.write_str("; not all within the limits") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compaction::Left;
+
+    #[test]
+    fn what_was_done_reads_well() {
+        let mut did =
+            Compacted { slices: 3, copied_bytes: 60, freed_slabs: 1, freed_bytes: 65_536, ..Default::default() };
+        assert_eq!(did.to_string(), "moved 3 slices (60 B) and freed 1 slab (64 KiB)");
+        did.leave(Left::Attached, 4);
+        did.leave(Left::Read, 1);
+        did.complete = false;
+        let text = "moved 3 slices (60 B) and freed 1 slab (64 KiB); left: 4 on attached slabs, 1 being read; not all within the limits";
+        assert_eq!((did.to_string().as_str(), did.left()), (text, 5));
+        assert_eq!(Compacted::default().to_string(), "moved nothing");
     }
 }

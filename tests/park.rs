@@ -154,19 +154,39 @@ fn a_budget_ends_it_and_the_next_call_goes_on() {
     let pool = pool();
     let heads: Vec<Parked> = (0..20).flat_map(|i| slab(&pool, i, &[20])).map(|s| s.park("head")).collect();
     retire(&pool);
+    let big = slab(&pool, 9, &[100]).remove(0).park("big");
+    retire(&pool);
     let mut calls = 0;
-    loop {
+    while pool.stats().pinned_bytes > SLAB {
         let did = pool.compact_within(&all(), 50, Duration::MAX);
         calls += 1;
-        assert!(did.copied_bytes <= 60);
-        if did.complete {
-            break;
-        }
-        assert_eq!(did.slices, 3);
+        assert!(did.copied_bytes <= 50 && !did.complete, "one slab holds more than that");
     }
-    assert_eq!((calls, pool.stats().pinned_bytes), (7, 0));
-    assert!(heads.iter().all(Parked::is_moved));
-    assert!(!pool.compact_within(&all(), 0, Duration::MAX).complete || pool.stats().pinned_bytes == 0);
+    assert!(calls == 10 && heads.iter().all(Parked::is_moved) && !big.is_moved());
+    let none = pool.compact_within(&all(), 100, Duration::ZERO);
+    assert!(!none.complete && none.slices == 0);
+    assert!(pool.compact_within(&all(), 100, Duration::MAX).complete && big.is_moved());
+}
+
+#[test]
+fn maintenance_moves_what_the_pools_policy_says() {
+    let pool = SlabPool::builder().slab_size(SLAB).compact_policy(all()).build().unwrap();
+    assert_eq!(pool.compact_policy(), all());
+    let head = slab(&pool, 1, &[20]).remove(0).park("head");
+    retire(&pool);
+    let did = pool.maintain(19, Duration::MAX);
+    assert!(!did.compacted.complete && !head.is_moved());
+    let did = pool.maintain(20, Duration::MAX);
+    assert!(did.compacted.slices == 1 && head.is_moved(), "{did}");
+
+    let head = slab(&pool, 2, &[20]).remove(0).park("head");
+    retire(&pool);
+    let thread = pool.maintain_every(Duration::from_millis(1)).unwrap();
+    while !head.is_moved() {
+        thread::yield_now();
+    }
+    drop(thread);
+    assert_eq!(head, *[2; 20].as_slice());
 }
 
 #[test]

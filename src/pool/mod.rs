@@ -10,6 +10,7 @@ mod registry;
 mod scope;
 mod stack;
 
+use crate::compaction::CompactPolicy;
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
@@ -127,6 +128,12 @@ impl SlabPool {
     #[must_use]
     pub fn retain_policy(&self) -> RetainPolicy {
         self.0.config.retain_policy
+    }
+
+    /// When [`maintain`](SlabPool::maintain) moves [`Parked`](crate::Parked) slices.
+    #[must_use]
+    pub fn compact_policy(&self) -> CompactPolicy {
+        self.0.config.compact_policy
     }
 
     /// The name reports call it by.

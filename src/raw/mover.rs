@@ -39,46 +39,57 @@ struct Glance {
     others: bool,
 }
 
+/// What one call may do and has done.
+struct Errand<'a> {
+    policy: &'a CompactPolicy,
+    max_bytes: usize,
+    /// The tick at its beginning.
+    now: u32,
+    list: Vec<Passenger>,
+    done: Compacted,
+}
+
 impl Ledger {
-    /// Moves the parked slices of all slabs that `policy` finds worth it and that this frees, until `go_on` says no. Slabs that this
-    /// empties are handed to `emptied`. Each call begins where the one before it ended.
+    /// Moves the parked slices of all slabs that `policy` finds worth it and that this frees, of `max_bytes` at most and as long as
+    /// `go_on` says so. Slabs that this empties are handed to `emptied`. The next call begins with what this one had to leave.
     pub(crate) fn compact(
         self: &Arc<Self>,
         policy: &CompactPolicy,
-        mut go_on: impl FnMut(&Compacted) -> bool,
+        max_bytes: usize,
+        mut go_on: impl FnMut() -> bool,
         mut emptied: impl FnMut(Idle),
     ) -> Compacted {
-        let mut sum = Compacted::default();
-        let mut list = Vec::new();
-        let now = clock::read();
+        let done = Compacted::default();
+        let mut errand = Errand { policy, max_bytes, now: clock::read(), list: Vec::new(), done };
         let headers = self.headers();
         // Relaxed: where it begins is of no consequence.
         let start = self.moved_last.load(Ordering::Relaxed) % headers.len().max(1);
-        for (done, header) in headers.iter().cycle().skip(start).take(headers.len()).enumerate() {
+        let mut first_left = None;
+        for (at, header) in headers.iter().enumerate().cycle().skip(start).take(headers.len()) {
             // SAFETY: headers are type-stable.
             if unsafe { header.as_ref() }.fixed.parked.load(Ordering::Relaxed) == 0 {
                 continue;
             }
-            if !go_on(&sum) {
-                sum.complete = false;
-                self.moved_last.store(start + done, Ordering::Relaxed);
-                break;
-            }
-            if let Some(idle) = self.move_out(*header, policy, now, &mut list, &mut sum) {
+            let time_is_over = !go_on();
+            errand.done.complete &= !time_is_over;
+            if !time_is_over && let Some(idle) = errand.move_out(self, *header) {
                 emptied(idle);
             }
+            if !errand.done.complete {
+                first_left.get_or_insert(at);
+            }
+            if time_is_over {
+                break;
+            }
         }
-        sum
+        self.moved_last.store(first_left.unwrap_or(0), Ordering::Relaxed);
+        errand.done
     }
+}
 
-    fn move_out(
-        self: &Arc<Self>,
-        this: NonNull<Header>,
-        policy: &CompactPolicy,
-        now: u32,
-        list: &mut Vec<Passenger>,
-        sum: &mut Compacted,
-    ) -> Option<Idle> {
+impl Errand<'_> {
+    fn move_out(&mut self, ledger: &Arc<Ledger>, this: NonNull<Header>) -> Option<Idle> {
+        let Errand { policy, max_bytes, now, list, done } = self;
         // SAFETY: headers are type-stable.
         let header = unsafe { this.as_ref() };
         let seen = header.glance();
@@ -88,19 +99,23 @@ impl Ledger {
         let verdict = match () {
             () if header.state().refs() >= BIAS / 2 => Some(Left::Attached),
             () if seen.others || header.unlisted(u64::MAX) > 0 => Some(Left::Held),
-            () => policy.refuses(header.retired_for(now), seen.bytes, header.size()),
+            () => policy.refuses(header.retired_for(*now), seen.bytes, header.size()),
         };
         if let Some(left) = verdict {
-            sum.leave(left, seen.parked);
+            done.leave(left, seen.parked);
+            return None;
+        }
+        if seen.bytes > max_bytes.saturating_sub(done.copied_bytes) {
+            done.complete = false;
             return None;
         }
         let Some(look) = Look::take(this) else {
-            sum.leave(Left::Moving, seen.parked);
+            done.leave(Left::Moving, seen.parked);
             return None;
         };
-        if let Err((left, slices)) = board(&look, policy, now, list) {
+        if let Err((left, slices)) = board(&look, &seen, policy.packs(), list) {
             list.clear();
-            sum.leave(left, slices);
+            done.leave(left, slices);
             return look.leave();
         }
         if !planted(Plant::MoverUnmarked) {
@@ -109,7 +124,7 @@ impl Ledger {
         }
         header.claim_for_mover(0);
         copy(header, list);
-        let refs = self.cross(header, list, sum);
+        let refs = cross(header, ledger, list, done);
         list.clear();
         header.claim_for_mover(refs);
         let size = header.size();
@@ -117,36 +132,15 @@ impl Ledger {
         header.set_owner(thread::NOBODY);
         let emptied = look.leave();
         if emptied.is_some() {
-            sum.freed_slabs += 1;
-            sum.freed_bytes += size;
+            done.freed_slabs += 1;
+            done.freed_bytes += size;
         }
         emptied
-    }
-
-    /// Publishes the copies. Returns how many references to the slab are to be given back.
-    fn cross(self: &Arc<Self>, header: &Header, list: &[Passenger], sum: &mut Compacted) -> u32 {
-        let mut refs = 0;
-        for passenger in list {
-            match passenger.cross(self) {
-                Crossing::Released => refs += 1,
-                Crossing::ReadStill => {}
-                Crossing::Dropped => {
-                    refs += 1;
-                    continue;
-                }
-                Crossing::Gone => continue,
-            }
-            sum.slices += 1;
-            sum.copied_bytes += passenger.extent.len();
-        }
-        header.fixed.witness.read();
-        refs
     }
 }
 
 /// Lists the slices of the slab and makes room for their copies. Fails with how many are left, and why.
-fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger>) -> Result<(), (Left, usize)> {
-    let header = look.header();
+fn board(look: &Look, seen: &Glance, pack: bool, list: &mut Vec<Passenger>) -> Result<(), (Left, usize)> {
     let exact = look.list(list, |segment, slot, extent| {
         let mark = slot.seen_mark();
         let scope = segment.note_of(slot).map(Note::seen).unwrap_or_default().scope;
@@ -154,22 +148,21 @@ fn board(look: &Look, policy: &CompactPolicy, now: u32, list: &mut Vec<Passenger
         Passenger { slot: NonNull::from(slot), berth, extent, party: (scope, mark.tag()), copy: None }
     });
     let parked = list.iter().filter(|passenger| passenger.berth.is_some()).count();
-    if !exact && !planted(Plant::MoverInexact) {
+    let bytes: usize = list.iter().map(|passenger| passenger.extent.len()).sum();
+    // What was decided was decided for these.
+    let same = exact && bytes == seen.bytes;
+    if !same && !planted(Plant::MoverInexact) {
         return Err((Left::Moving, parked));
     }
     if parked < list.len() {
         return Err((Left::Held, parked));
-    }
-    let bytes = list.iter().map(|passenger| passenger.extent.len()).sum();
-    if let Some(left) = policy.refuses(header.retired_for(now), bytes, header.size()) {
-        return Err((left, parked));
     }
     // SAFETY: berths are type-stable.
     let is_read = |passenger: &Passenger| passenger.berth.is_some_and(|berth| unsafe { berth.as_ref() }.is_read());
     if list.iter().any(is_read) && !planted(Plant::LocalReaderUnseen) {
         return Err((Left::Read, parked));
     }
-    if !give_room(list, policy.packs()) {
+    if !give_room(list, pack) {
         list.iter().for_each(Passenger::cancel);
         return Err((Left::NoMemory, parked));
     }
@@ -190,6 +183,26 @@ fn copy(header: &Header, list: &[Passenger]) {
             }
         }
     }
+}
+
+/// Publishes the copies. Returns how many references to the slab are to be given back.
+fn cross(header: &Header, ledger: &Arc<Ledger>, list: &[Passenger], done: &mut Compacted) -> u32 {
+    let mut refs = 0;
+    for passenger in list {
+        match passenger.cross(ledger) {
+            Crossing::Released => refs += 1,
+            Crossing::ReadStill => {}
+            Crossing::Dropped => {
+                refs += 1;
+                continue;
+            }
+            Crossing::Gone => continue,
+        }
+        done.slices += 1;
+        done.copied_bytes += passenger.extent.len();
+    }
+    header.fixed.witness.read();
+    refs
 }
 
 /// Room for the copies: one allocation for each slice, or for each party. Says whether there is enough; if not, some have it.

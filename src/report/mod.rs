@@ -69,7 +69,7 @@ pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Ver
 pub use dominators::Retained;
 pub(crate) use names::plain as name;
 pub(crate) use names::{scope, site};
-pub(crate) use units::{bytes, span};
+pub(crate) use units::{bytes, count, span};
 
 pub use format::{Format, UnknownFormat};
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
