@@ -118,7 +118,8 @@ pub struct Compacted {
     pub left_moving: usize,
     /// There was no memory for the copies.
     pub left_no_memory: usize,
-    /// Whether all was done: `false` if a limit on bytes or time was in the way.
+    /// Whether all was done: `false` if a limit on bytes or time was in the way, or there was no
+    /// memory to begin with.
     pub complete: bool,
 }
 

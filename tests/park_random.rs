@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const POOLS: u64 = if cfg!(miri) { 3 } else { 150 };
+const POOLS: u64 = if cfg!(miri) { 3 } else { 100 };
 const ROUNDS: usize = if cfg!(miri) { 40 } else { 400 };
-const STEPS: usize = if cfg!(miri) { 60 } else { 30_000 };
+const STEPS: usize = if cfg!(miri) { 60 } else { 10_000 };
 
 /// Xorshift.
 struct Random(u64);

@@ -61,7 +61,11 @@ impl Ledger {
     ) -> Compacted {
         let done = Compacted::default();
         let mut errand = Errand { policy, max_bytes, now: clock::read(), list: Vec::new(), done };
-        let headers = self.headers();
+        let mut headers = Vec::new();
+        if !self.copy_headers(&mut headers) {
+            errand.done.complete = false;
+            return errand.done;
+        }
         // Relaxed: where it begins is of no consequence.
         let start = self.moved_last.load(Ordering::Relaxed) % headers.len().max(1);
         let mut first_left = None;
@@ -84,6 +88,18 @@ impl Ledger {
         }
         self.moved_last.store(first_left.unwrap_or(0), Ordering::Relaxed);
         errand.done
+    }
+}
+
+impl Ledger {
+    /// Appends every header there is, if there is memory for that.
+    fn copy_headers(&self, list: &mut Vec<NonNull<Header>>) -> bool {
+        let headers = self.headers.lock();
+        let has_room = list.try_reserve(headers.len()).is_ok();
+        if has_room {
+            list.extend_from_slice(&headers);
+        }
+        has_room
     }
 }
 
