@@ -45,6 +45,7 @@
 //! | **reclaimable** | bytes that would be freed if a given set of slices were compacted. |
 //! | **detached** | a slice that owns an exact-size copy and pins no slab. |
 //! | **compact** | turn a slice into a detached one, by copying: [`compact`](SlabBytes::compact). |
+//! | **park** | "for how long I do not know": moved out late, if that frees the slab: [`park`](SlabBytes::park). |
 //! | **retain** | "I will keep this for long": compact if the [policy](RetainPolicy) says so. |
 //!
 //! # Moving over from `bytes`
