@@ -95,7 +95,7 @@ pub(crate) enum Left {
 /// The fields whose names begin with `left` count the slices that were not moved, by the first reason that holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Compacted {
+pub struct Compaction {
     /// Slices that were moved.
     pub slices: usize,
     /// Their lengths.
@@ -123,7 +123,7 @@ pub struct Compacted {
     pub complete: bool,
 }
 
-impl Compacted {
+impl Compaction {
     pub(crate) fn leave(&mut self, why: Left, slices: usize) {
         *match why {
             Left::Attached => &mut self.left_attached,
@@ -155,10 +155,10 @@ impl Compacted {
     }
 }
 
-impl Default for Compacted {
+impl Default for Compaction {
     /// Nothing to do.
-    fn default() -> Compacted {
-        Compacted {
+    fn default() -> Compaction {
+        Compaction {
             slices: 0,
             copied_bytes: 0,
             freed_slabs: 0,

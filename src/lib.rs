@@ -46,6 +46,7 @@
 //! | **detached** | a slice that owns an exact-size copy and pins no slab. |
 //! | **compact** | turn a slice into a detached one, by copying: [`compact`](SlabBytes::compact). |
 //! | **park** | "for how long I do not know": moved out late, if that frees the slab: [`park`](SlabBytes::park). |
+//! | **punch** | give the dead pages of pinned slabs back to the system, under the live slices: [`punch`](SlabPool::punch). |
 //! | **retain** | "I will keep this for long": compact if the [policy](RetainPolicy) says so. |
 //!
 //! # Moving over from `bytes`
@@ -80,6 +81,7 @@
 //! | who pins what, now? | [`SlabPool::report`], in every [`Format`](report::Format) |
 //! | who is the owner? | [`tag`](SlabBytes::tag), [`scope`](SlabPool::scope), [`in_scope`](InScope::in_scope), [`touch`](SlabBytes::touch) |
 //! | what grows? | [`report::diff`], [`report::Series`] |
+//! | what of it did others make? | [`adopt`](SlabPool::adopt), [`CompactBytes`], [`docs::foreign`] |
 //! | what would compacting free? | [`compact_plan`](PinReport::compact_plan) |
 //! | tell me when | [`SlabPool::watch`] |
 //! | never again | [`assert_no_pins!`], [`pin_gate`](SlabPool::pin_gate), [`close`](SlabPool::close) |
@@ -92,13 +94,17 @@
 //! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
 //! * `backtraces`: [`Level::Backtraces`] takes stacks, and suspects leave them.
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
+//! * `mmap`: `MmapSource`, slabs of pages of their own or of huge pages, which [`punch`](SlabPool::punch) gives back to the system under
+//!   live slices (on Linux); see [`docs::sources`].
 //! * `pprof`: [`PinReport`] as a gzipped profile for pprof.
 //! * `tracing`: what a [`Watch`] says is an event of `tracing` as well.
+//! * `tokio`: `SlabPool::alloc_timeout` waits for memory for so long and no longer. [`SlabPool::alloc_async`] needs no feature.
 //! * `metrics`: [`SlabMetrics`](docs::fleet) sets every figure through the facade `metrics`.
 //! * `prometheus-client`: [`SlabCollector`](docs::fleet) for a registry of `prometheus-client`.
 //! * `admin`: `admin::Server` shows all of it on a loopback port or a unix socket, to programs over HTTP and to people over
 //!   telnet, on plain threads.
 //! * `axum`: `admin::router`, the same for a program that has axum.
+//! * `http`, `hyper`, `tungstenite`: [`CompactBytes`] for what those crates' types hold of a read buffer.
 //! * `cli`: the command `bufslab`, which asks a running program or reads a file.
 
 #![deny(unsafe_code)]
@@ -111,6 +117,7 @@ mod compaction;
 mod config;
 pub mod docs;
 mod error;
+mod foreign;
 mod gates;
 mod maintain;
 #[cfg(bufslab_loom)]
@@ -129,11 +136,12 @@ mod sync;
 mod track;
 mod watch;
 
-pub use buf::{SlabBytes, SlabBytesMut};
+pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
-pub use compaction::{CompactPolicy, Compacted};
+pub use compaction::{CompactPolicy, Compaction};
 pub use config::{Level, Reuse};
-pub use error::{AllocError, BuildError};
+pub use error::{AllocError, BuildError, TagShare};
+pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
 #[doc(hidden)]
 pub use gates::assert_no_pins as __assert_no_pins;
 pub use gates::{ExitReport, PinGate, StillPinned};
@@ -144,8 +152,12 @@ pub use observe::SlabCollector;
 pub use observe::SlabMetrics;
 pub use park::{Parked, ParkedRef};
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
-pub use pool::{InScope, PoolStats, Scoped, SlabPool, SlabPoolBuilder};
-pub use raw::{HeapSource, SlabSource, SliceKind};
+pub use pool::{
+    InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,
+};
+pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
 pub use report::PinReport;
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};

@@ -7,6 +7,7 @@ pub use crate::sync::{Plant, plant};
 
 use crate::config::Level;
 use crate::raw::{self, Label, SlabSource};
+use bytes::Bytes;
 use core::ops::Range;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -32,6 +33,8 @@ pub struct View {
     pub size: usize,
     /// Whether a thread cuts slices from it.
     pub attached: bool,
+    /// Whether its memory is somebody else's.
+    pub foreign: bool,
     /// Live references.
     pub handles: u64,
     /// References that no slot lists.
@@ -58,6 +61,17 @@ impl Ledger {
         self.0.close();
     }
 
+    /// One more request waits for memory, and everybody is asked for the slabs they are attached to.
+    pub fn want(&self) {
+        self.0.want(1);
+        self.0.recall();
+    }
+
+    /// Whether somebody waits for memory, or else will see what the caller did before.
+    pub fn is_wanted_now(&self) -> bool {
+        self.0.is_wanted_now()
+    }
+
     /// Attaches a partly filled slab of `size` bytes that has a hole of `n`, around its slices. Returns the slab if looking at it
     /// emptied it.
     pub fn attach_around(&self, size: usize, n: usize) -> (Option<Attached>, Option<Idle>) {
@@ -77,11 +91,36 @@ impl Ledger {
     }
 
     /// Moves the parked slices of all slabs out that are not attached. Returns what was done, and the slabs that were emptied.
-    pub fn compact(&self) -> (crate::Compacted, Vec<Idle>) {
+    pub fn compact(&self) -> (crate::Compaction, Vec<Idle>) {
         let mut emptied = Vec::new();
         let policy = crate::CompactPolicy::new().older_than(core::time::Duration::ZERO);
         let did = self.0.compact(&policy, usize::MAX, || true, |idle| emptied.push(Idle(idle)));
         (did, emptied)
+    }
+
+    /// Gives dead pages back. Returns the slabs that looking at them emptied.
+    pub fn punch(&self) -> (raw::Punched, Vec<Idle>) {
+        let mut emptied = Vec::new();
+        let outcome = self.0.punch(&mut emptied);
+        (outcome, emptied.into_iter().map(Idle).collect())
+    }
+
+    /// Lists `bytes` as one slice of a foreign slab.
+    #[track_caller]
+    pub fn adopt(&self, bytes: Bytes, size: usize, tag: u32) -> (Shared, Foreign) {
+        let adopted = self.0.adopt(bytes, size, Level::Sites, label(tag));
+        let (shared, slab) = adopted.unwrap_or_else(|(error, _)| panic!("{error}"));
+        (Shared(shared), Foreign(slab))
+    }
+
+    /// Lists `bytes` as one more slice of that slab, if it is there still.
+    #[track_caller]
+    pub fn adopt_beside(&self, slab: Foreign, bytes: Bytes, tag: u32) -> Option<Shared> {
+        match self.0.adopt_beside(slab.0, bytes, label(tag)) {
+            raw::Adopted::Listed(shared) => Some(Shared(shared)),
+            raw::Adopted::Elsewhere(_) => None,
+            raw::Adopted::Refused(_) => panic!("there is memory"),
+        }
     }
 
     /// What a report is made from.
@@ -91,6 +130,7 @@ impl Ledger {
             generation: view.generation,
             size: view.size,
             attached: view.attached,
+            foreign: view.foreign,
             handles: view.handles,
             untracked: view.untracked,
             notes: view.slots.iter().map(|slot| (slot.scope, slot.first_hint)).collect(),
@@ -99,12 +139,21 @@ impl Ledger {
         self.0.views().into_iter().map(view).collect()
     }
 
+    /// Bytes of slabs that are out.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
     /// Pinned slabs, and the handles on them.
     pub fn pinned(&self) -> (usize, u64) {
         let pinned = self.0.pinned();
         (pinned.slabs, pinned.handles)
     }
 }
+
+/// A foreign slab that was made once, and may be gone.
+#[derive(Clone, Copy)]
+pub struct Foreign(raw::Remembered);
 
 /// An empty slab and its only possessor.
 pub struct Idle(raw::Idle);
@@ -139,6 +188,11 @@ impl Attached {
     #[track_caller]
     pub fn alloc(&self, n: usize, tag: u32) -> Option<Shared> {
         self.0.alloc(n, label(tag)).map(filled)
+    }
+
+    /// Whether this thread was asked to give the slab up.
+    pub fn is_recalled(&self) -> bool {
+        self.0.is_recalled()
     }
 
     /// Cuts `n` bytes and leaves them writable.
@@ -214,6 +268,11 @@ impl Shared {
     /// Looks at the payload.
     pub fn read(&self) {
         assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
+    }
+
+    /// The size of its slab.
+    pub fn slab_size(&self) -> usize {
+        self.0.retained_size()
     }
 
     /// Charges it to a scope.

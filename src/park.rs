@@ -1,7 +1,7 @@
 //! Floor 6: slices that the pool may move, and moving them.
 
 use crate::buf::{SlabBytes, write_literal};
-use crate::compaction::{CompactPolicy, Compacted};
+use crate::compaction::{CompactPolicy, Compaction};
 use crate::pool::{SlabPool, recycle};
 use crate::raw::{self, Label};
 use crate::report;
@@ -269,7 +269,7 @@ impl SlabPool {
     /// waits for nobody.
     ///
     /// Call it now and then; [`compact_within`](SlabPool::compact_within) does it in small steps.
-    pub fn compact(&self, policy: &CompactPolicy) -> Compacted {
+    pub fn compact(&self, policy: &CompactPolicy) -> Compaction {
         self.core().ledger().compact(policy, usize::MAX, || true, recycle)
     }
 
@@ -286,7 +286,7 @@ impl SlabPool {
     /// let did = pool.compact_within(&CompactPolicy::new(), 1 << 20, Duration::from_millis(1));
     /// assert!(did.complete, "there is nothing to do");
     /// ```
-    pub fn compact_within(&self, policy: &CompactPolicy, max_bytes: usize, max_time: Duration) -> Compacted {
+    pub fn compact_within(&self, policy: &CompactPolicy, max_bytes: usize, max_time: Duration) -> Compaction {
         let start = Instant::now();
         self.core().ledger().compact(policy, max_bytes, || start.elapsed() < max_time, recycle)
     }
@@ -295,7 +295,7 @@ impl SlabPool {
 /// ```text
 /// moved 3 slices (60 B) and freed 2 slabs (128 KiB); left: 1 being read, 4 on attached slabs
 /// ```
-impl fmt::Display for Compacted {
+impl fmt::Display for Compaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (slices, slabs) = (report::count(self.slices, "slice"), report::count(self.freed_slabs, "slab"));
         let (copied, freed) = (report::bytes(self.copied_bytes), report::bytes(self.freed_bytes));
@@ -321,13 +321,13 @@ mod tests {
     #[test]
     fn what_was_done_reads_well() {
         let mut did =
-            Compacted { slices: 3, copied_bytes: 60, freed_slabs: 1, freed_bytes: 65_536, ..Default::default() };
+            Compaction { slices: 3, copied_bytes: 60, freed_slabs: 1, freed_bytes: 65_536, ..Default::default() };
         assert_eq!(did.to_string(), "moved 3 slices (60 B) and freed 1 slab (64 KiB)");
         did.leave(Left::Attached, 4);
         did.leave(Left::Read, 1);
         did.complete = false;
         let text = "moved 3 slices (60 B) and freed 1 slab (64 KiB); left: 4 on attached slabs, 1 being read; not all within the limits";
         assert_eq!((did.to_string().as_str(), did.left()), (text, 5));
-        assert_eq!(Compacted::default().to_string(), "moved nothing");
+        assert_eq!(Compaction::default().to_string(), "moved nothing");
     }
 }

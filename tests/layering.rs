@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("buf", 5),
     ("retain", 6),
     ("park", 6),
+    ("foreign", 6),
     ("report", 6),
     ("gates", 6),
     ("maintain", 6),

@@ -1,7 +1,7 @@
 //! Parked slices: moved late, once, and never from under a reader.
 #![allow(missing_docs)]
 
-use bufslab::{CompactPolicy, Compacted, Level, Parked, SlabBytes, SlabPool, SliceKind};
+use bufslab::{CompactPolicy, Compaction, Level, Parked, SlabBytes, SlabPool, SliceKind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -48,7 +48,7 @@ fn what_outlives_its_slab_is_moved_once() {
     let did = pool.compact(&all());
     assert_eq!((plan, did.slices, did.copied_bytes, did.freed_bytes), (did, 10, 200, 10 * SLAB));
     assert_eq!((pool.stats().pinned_bytes, pool.stats().handles), (0, 0));
-    assert_eq!(pool.compact(&all()), Compacted::default());
+    assert_eq!(pool.compact(&all()), Compaction::default());
     for (i, head) in heads.iter().enumerate() {
         assert!(head.is_moved() && head.is_compact());
         assert_eq!((head.get()[..].to_vec(), head.retained_size()), (vec![i as u8; 20], 20));
@@ -110,7 +110,7 @@ fn what_is_not_in_a_slab_or_has_no_slot_is_parked_as_it_is() {
     let off = SlabPool::builder().slab_size(SLAB).tracking(Level::Off).build().unwrap();
     let head = slab(&off, 7, &[20]).remove(0).park("head");
     retire(&off);
-    assert_eq!(off.compact(&all()), Compacted::default());
+    assert_eq!(off.compact(&all()), Compaction::default());
     assert_eq!((head.get()[..].to_vec(), head.retained_size()), (vec![7; 20], SLAB));
     drop(head);
     assert_eq!(off.stats().pinned_bytes, 0);
@@ -143,7 +143,7 @@ fn it_comes_back_as_an_ordinary_slice() {
     assert_eq!((report.slabs[0].slices.len(), report.slabs[0].slices[0].kind), (1, SliceKind::Shared));
     assert_eq!(slice.tag_name().unwrap().name(), "head");
     retire(&pool);
-    assert_eq!(pool.compact(&all()), Compacted::default());
+    assert_eq!(pool.compact(&all()), Compaction::default());
     let mut writable = slice.try_into_mut().unwrap();
     writable[0] = 9;
     assert_eq!((writable[0], writable[1]), (9, 1));

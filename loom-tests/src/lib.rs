@@ -8,6 +8,8 @@
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
 //! | `park` | slices that are moved under drops, readers and clones: no reference is given back twice, no reader sees freed memory |
+//! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
+//! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
@@ -20,17 +22,28 @@
 pub mod around;
 pub mod counts;
 pub mod exact;
+pub mod foreign;
 pub mod harness;
 pub mod looks;
 pub mod notes;
 pub mod park;
+pub mod punch;
 pub mod segments;
 
 pub use harness::Model;
 
 /// Every model.
-pub const MODELS: &[&[Model]] =
-    &[counts::MODELS, segments::MODELS, looks::MODELS, notes::MODELS, exact::MODELS, around::MODELS, park::MODELS];
+pub const MODELS: &[&[Model]] = &[
+    counts::MODELS,
+    segments::MODELS,
+    looks::MODELS,
+    notes::MODELS,
+    exact::MODELS,
+    around::MODELS,
+    punch::MODELS,
+    foreign::MODELS,
+    park::MODELS,
+];
 
 /// The model with this name.
 pub fn model(name: &str) -> &'static Model {

@@ -50,6 +50,20 @@ pub const MODELS: &[Model] = &[
         outcomes: &["closed before", "closed after"],
         body: closing_against_attaching,
     },
+    Model {
+        name: "waiting_against_attaching",
+        preemptions: None,
+        floor: 50,
+        outcomes: &["recalled", "seen", "in between"],
+        body: waiting_against_attaching,
+    },
+    Model {
+        name: "waiting_against_giving_back",
+        preemptions: None,
+        floor: 10,
+        outcomes: &["found", "was found"],
+        body: waiting_against_giving_back,
+    },
 ];
 
 fn distinct(handles: &[&Shared]) -> bool {
@@ -189,4 +203,47 @@ fn closing_against_attaching() {
     assert!(attached.alloc(4, 1).is_none(), "cut from a closed ledger");
     assert!(early.is_none_or(|early| early.release().is_none()));
     drop(attached.detach());
+}
+
+/// A thread attaches a slab while another begins to wait for memory and asks for all slabs. Catches a slab that stays attached,
+/// its owner not knowing that it is wanted.
+fn waiting_against_attaching() {
+    let ledger = ledger();
+    let idle = ledger.slab(64);
+    let waiter = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.want())
+    };
+    let attached = idle.attach();
+    // Between attaching and asking it is cut from, as in a pool.
+    let slice = attached.alloc(4, 1);
+    let seen = ledger.is_wanted_now();
+    reach(match (seen, slice.is_some()) {
+        (true, true) => "seen",
+        (false, _) => "recalled",
+        (true, false) => "in between",
+    });
+    waiter.join().unwrap();
+    assert!(seen || attached.is_recalled(), "nobody asks for the slab, and its owner does not know");
+    assert!(slice.is_none_or(|slice| slice.release().is_none()));
+    drop(attached.detach());
+}
+
+/// A thread gives a slab back while another begins to wait for memory. Catches a slab that lies there while somebody waits for
+/// it: who waits has not found it, and who gave it back has not found the one who waits.
+fn waiting_against_giving_back() {
+    let ledger = ledger();
+    let idle = ledger.slab(64);
+    let giver = {
+        let ledger = ledger.clone();
+        thread::spawn(move || {
+            drop(idle);
+            ledger.is_wanted_now()
+        })
+    };
+    ledger.want();
+    let found = ledger.memory_bytes() == 0;
+    let was_found = giver.join().unwrap();
+    reach(if found { "found" } else { "was found" });
+    assert!(found || was_found, "a lost wake-up");
 }

@@ -38,6 +38,8 @@ models! {
     dying_threads_share_a_segment
     segments_that_moved_on_are_forgotten
     closing_against_attaching
+    waiting_against_attaching
+    waiting_against_giving_back
 
     report_against_recycling
     report_against_reuse_in_place
@@ -81,4 +83,15 @@ models! {
     a_late_drop_against_the_slabs_next_life
     two_threads_park_in_one_segment
     the_last_drops_against_the_end_of_the_ledger
+
+    punch_against_attaching_around
+    punch_against_a_clone_that_moves
+    punch_against_slice_and_split_to
+    punch_against_a_drop
+    punch_against_the_last_drop
+    two_threads_punch
+    foreign_dropped_after_the_last_read
+    joining_against_the_last_drop
+    joining_against_the_next_life
+    report_against_a_foreign_slab_that_ends
 }

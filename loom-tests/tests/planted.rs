@@ -46,6 +46,7 @@ const PLANTS: &[Plant] = &[
     Plant::ExclusiveNoRecheck,
     Plant::NotesReplaced,
     Plant::CloseUnseen,
+    Plant::WantUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
     Plant::LooksBesideEachOther,
@@ -66,6 +67,14 @@ const PLANTS: &[Plant] = &[
     Plant::MovingUnseen,
     Plant::SlotKeptLate,
     Plant::BerthsUnpublished,
+    Plant::PunchUnchecked,
+    Plant::PunchTouchesSlices,
+    Plant::SingleRelaxed,
+    Plant::SizeRelaxed,
+    Plant::ForeignJoinsDead,
+    Plant::ForeignLifeUnchecked,
+    Plant::ForeignEndRelaxed,
+    Plant::ForeignKeepsFirstOnly,
     Plant::SumsBelieveBias,
 ];
 
@@ -79,6 +88,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "punch_against_the_last_drop",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -94,19 +107,32 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
+            "foreign_dropped_after_the_last_read",
+            "joining_against_the_last_drop",
+            "joining_against_the_next_life",
         ],
         Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
         Plant::AttachRelaxed => &["counts_against_recycling"],
-        Plant::GenerationRelaxed => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::GenerationRelaxed => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::StateRelaxed => &[
             "exclusive_after_the_last_remote_drop",
             "counts_against_recycling",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "exclusive_against_slots_changing_hands",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::PublishRelaxed => &[
             "report_against_slots_changing_hands",
@@ -115,20 +141,31 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "report_against_segments_moving_on",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
+            "report_against_a_foreign_slab_that_ends",
         ],
         Plant::FieldsRelaxed => &["report_against_slots_changing_hands", "report_against_reuse_in_place"],
-        Plant::FreeRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
-        Plant::SweepRelaxed => {
-            &["owner_sweeps_what_guests_free", "clone_and_drop_on_two_threads", "guest_takes_over_from_the_dead"]
-        }
+        Plant::FreeRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
+        Plant::SweepRelaxed => &[
+            "owner_sweeps_what_guests_free",
+            "clone_and_drop_on_two_threads",
+            "guest_takes_over_from_the_dead",
+            "foreign_dropped_after_the_last_read",
+        ],
         Plant::SegmentListRelaxed => &[
             "snapshot_against_split_to",
             "report_against_segments_moving_on",
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_a_clone_and_a_split",
             "exclusive_against_a_clone_that_moves",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
         ],
         Plant::RefundBeforeDisown => &["detach_against_the_last_remote_drop"],
         Plant::RefundForgetsTally => &[
@@ -159,21 +196,35 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "punch_against_attaching_around",
+            "punch_against_a_clone_that_moves",
+            "punch_against_slice_and_split_to",
+            "punch_against_a_drop",
+            "punch_against_the_last_drop",
+            "two_threads_punch",
         ],
-        Plant::RefBeforeSlot => &["drops_are_over_before_the_next_life", "snapshot_against_split_to"],
+        Plant::RefBeforeSlot => {
+            &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
+        }
         Plant::SnapshotClaimsOnly => &[
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_attaching_around",
+            "punch_against_slice_and_split_to",
+            "two_threads_punch",
         ],
         Plant::SnapshotNoRecheck => &[
             "snapshot_against_slots_changing_hands",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
         ],
-        Plant::ShrinkBeforePublish => &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split"],
-        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split"],
+        Plant::ShrinkBeforePublish => {
+            &["snapshot_against_split_to", "snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"]
+        }
+        Plant::PublishBeforeRef => &["snapshot_against_a_clone_and_a_split", "punch_against_slice_and_split_to"],
         Plant::SweepAllocatesLive => &[
             "owner_sweeps_what_guests_free",
             "clone_and_drop_on_two_threads",
@@ -182,10 +233,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "guests_take_distinct_slots",
             "guest_takes_over_from_the_dead",
             "dying_threads_share_a_segment",
+            "foreign_dropped_after_the_last_read",
         ],
-        Plant::RecycleKeepsGeneration => {
-            &["report_against_reuse_in_place", "report_against_recycling", "report_against_segments_moving_on"]
-        }
+        Plant::RecycleKeepsGeneration => &[
+            "report_against_reuse_in_place",
+            "report_against_recycling",
+            "report_against_segments_moving_on",
+            "report_against_a_foreign_slab_that_ends",
+        ],
         Plant::RemotePopsOwnersSlot => &[
             "owner_and_guest",
             "clone_and_drop_on_two_threads",
@@ -195,12 +250,15 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "punch_against_slice_and_split_to",
+            "joining_against_the_last_drop",
         ],
         Plant::AdoptsTheLiving => &[
             "guest_takes_over_from_the_dead",
             "clone_and_drop_on_two_threads",
             "owner_and_guest",
             "owner_dies_with_a_slab_in_hand",
+            "foreign_dropped_after_the_last_read",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop", "owner_settles_what_guests_made"],
@@ -213,9 +271,21 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::NotesUnpublished => &["two_threads_note_in_one_segment"],
         Plant::NotesRelaxed => &["report_against_notes_changing_hands"],
         Plant::NotesReplaced => &["two_threads_note_in_one_segment"],
-        Plant::LooksBesideEachOther => &["two_threads_attach_around"],
-        Plant::AroundKeepsPin => &["around_against_the_last_drop"],
-        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves"],
+        Plant::WantUnseen => &["waiting_against_attaching", "waiting_against_giving_back"],
+        Plant::LooksBesideEachOther => &[
+            "two_threads_attach_around",
+            "punch_against_attaching_around",
+            "two_threads_punch",
+            "punch_against_slice_and_split_to",
+        ],
+        Plant::PunchUnchecked => {
+            &["punch_against_attaching_around", "punch_against_slice_and_split_to", "two_threads_punch"]
+        }
+        Plant::PunchTouchesSlices => {
+            &["punch_against_attaching_around", "punch_against_a_clone_that_moves", "punch_against_slice_and_split_to"]
+        }
+        Plant::AroundKeepsPin => &["around_against_the_last_drop", "punch_against_attaching_around"],
+        Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
@@ -267,6 +337,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         ],
         Plant::SlotKeptLate => &["moving_against_a_drop", "moving_two_against_a_drop"],
         Plant::BerthsUnpublished => &["two_threads_park_in_one_segment"],
+        Plant::SingleRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::SizeRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignJoinsDead => &["joining_against_the_last_drop", "joining_against_the_next_life"],
+        Plant::ForeignLifeUnchecked => &["joining_against_the_next_life"],
+        Plant::ForeignEndRelaxed => &["report_against_a_foreign_slab_that_ends"],
+        Plant::ForeignKeepsFirstOnly => &["joining_against_the_last_drop"],
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

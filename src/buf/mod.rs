@@ -1,6 +1,9 @@
 //! Floor 5: what a user holds.
 
 mod alloc;
+mod alloc_async;
+#[cfg(feature = "tokio")]
+mod alloc_timeout;
 mod bytes;
 mod bytes_mut;
 mod collect;
@@ -13,6 +16,7 @@ mod range;
 #[cfg(feature = "serde")]
 mod serde_impl;
 
+pub use alloc_async::AllocAsync;
 pub use bytes::SlabBytes;
 pub(crate) use bytes::out_of_memory;
 pub use bytes_mut::SlabBytesMut;

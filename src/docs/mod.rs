@@ -8,13 +8,25 @@ pub mod around_the_pin {}
 #[doc = include_str!("differences.md")]
 pub mod differences {}
 
+/// Memory of other crates: what pins it, how to see it, how to end it.
+#[doc = include_str!("foreign.md")]
+pub mod foreign {}
+
 /// Many instances: Prometheus, Grafana, and continuous profilers.
 #[doc = include_str!("fleet.md")]
 pub mod fleet {}
 
+/// A pool at its limit: who waits, who is told, who is refused, and what stays out of reach.
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
 /// Where idle memory is, what gives it back and when, and what stays.
 #[doc = include_str!("returning_memory.md")]
 pub mod returning_memory {}
+
+/// Where slab memory comes from, what it is aligned to, huge pages, registered buffers; and giving dead pages back.
+#[doc = include_str!("sources.md")]
+pub mod sources {}
 
 /// What this crate does not do, and when not to use it.
 #[doc = include_str!("limitations.md")]

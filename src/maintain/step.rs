@@ -1,7 +1,7 @@
 //! One step of maintenance.
 
 use super::Trimmed;
-use crate::compaction::Compacted;
+use crate::compaction::Compaction;
 use crate::pool::SlabPool;
 use crate::sync::clock;
 use core::fmt;
@@ -10,8 +10,8 @@ use std::time::Instant;
 
 impl SlabPool {
     /// Does what is due: moves [`Parked`](crate::Parked) slices out of their slabs as the pool's
-    /// [`compact_policy`](crate::SlabPoolBuilder::compact_policy) says, and gives idle slabs back that nobody needed for an
-    /// [interval](crate::SlabPoolBuilder::idle_decay).
+    /// [`compact_policy`](crate::SlabPoolBuilder::compact_policy) says, gives idle slabs back that nobody needed for an
+    /// [interval](crate::SlabPoolBuilder::idle_decay), and looks for room for those [who wait](SlabPool::serve_waiting).
     ///
     /// For a timer that the program has anyway; [`maintain_every`](SlabPool::maintain_every) has its own thread. A pool that is
     /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
@@ -36,6 +36,8 @@ impl SlabPool {
         // First: what it empties is idle then.
         let compacted = self.compact_within(&self.compact_policy(), max_bytes, max_time);
         let (given, is_all) = self.core().depot().decay(clock::read(), |_| start.elapsed() < max_time);
+        // Also whoever waits for a slab that is pinned and has room.
+        self.serve_waiting();
         Maintained { compacted, given_back: given.into(), out_of_time: !is_all }
     }
 }
@@ -45,7 +47,7 @@ impl SlabPool {
 #[non_exhaustive]
 pub struct Maintained {
     /// Parked slices that were moved, and why others were not.
-    pub compacted: Compacted,
+    pub compacted: Compaction,
     /// Idle slabs that nobody needed.
     pub given_back: Trimmed,
     /// Whether the time was over before all was done.

@@ -25,7 +25,9 @@ impl SlabPool {
     /// As [`trim`](SlabPool::trim), but leaves up to `bytes` of idle memory: what threads have at hand goes last, and of each
     /// store the slabs that came back last. What comes back while it runs may be left on top.
     pub fn trim_to(&self, bytes: usize) -> Trimmed {
-        self.core().depot().trim_to(bytes).into()
+        let given = self.core().depot().trim_to(bytes);
+        self.core().room_made();
+        given.into()
     }
 }
 

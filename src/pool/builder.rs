@@ -1,5 +1,6 @@
 //! How a pool is told what to be.
 
+use super::pressure::{Mark, Pressure};
 use super::{Core, SlabPool};
 use crate::compaction::CompactPolicy;
 use crate::config::{Config, Level, Reuse, parse_level, parse_size};
@@ -28,11 +29,12 @@ use core::time::Duration;
 pub struct SlabPoolBuilder {
     config: Config,
     source: Box<dyn SlabSource>,
+    marks: Vec<Mark>,
 }
 
 impl Default for SlabPoolBuilder {
     fn default() -> Self {
-        SlabPoolBuilder { config: Config::default(), source: Box::new(HeapSource) }
+        SlabPoolBuilder { config: Config::default(), source: Box::new(HeapSource), marks: Vec::new() }
     }
 }
 
@@ -84,6 +86,41 @@ impl SlabPoolBuilder {
     /// thread is attached to stay out of the others' reach, also while they are empty: allow for them.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Calls `f` when taking a slab brings the memory in use above `percent` of [`max_bytes`](SlabPoolBuilder::max_bytes), and
+    /// before a request fails at the limit: to clear a cache, to shed load. What it lets go is there for the request, which is
+    /// tried once more.
+    ///
+    /// It is called on the thread that allocates, while no lock of the pool is held, and may use the pool as it likes. It is never
+    /// called again while it runs, by whatever thread: requests that fail meanwhile just fail. Above the mark it is not called for every
+    /// slab, but again when the memory in use had fallen a tenth of `max_bytes` below the mark; at the limit, for each request that would fail,
+    /// but not for 100 ms after a call that did not help. If it panics, that is counted
+    /// ([`SlabPool::pressure_panics`]) and the request goes on. May be set more than once, as steps.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let cache = Arc::new(Mutex::new(Vec::new()));
+    /// let emptied = Arc::clone(&cache);
+    /// let pool = bufslab::SlabPool::builder()
+    ///     .slab_size(4096)
+    ///     .max_bytes(16 * 4096)
+    ///     .on_pressure(80, move |pressure| {
+    ///         println!("{pressure}");
+    ///         let old = std::mem::take(&mut *emptied.lock().unwrap());
+    ///         drop(old); // not under the lock
+    ///     })
+    ///     .build()?;
+    /// for _ in 0..100 {
+    ///     let read = pool.alloc(4096); // would fail but for the callback
+    ///     cache.lock().unwrap().push(read);
+    /// }
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn on_pressure(mut self, percent: u8, f: impl Fn(&Pressure) + Send + Sync + 'static) -> Self {
+        self.marks.push(Mark::new(percent, f));
         self
     }
 
@@ -183,7 +220,8 @@ impl SlabPoolBuilder {
     /// Names the field, its value and what is allowed.
     pub fn build(self) -> Result<SlabPool, BuildError> {
         self.config.check()?;
-        Ok(SlabPool(Core::start(self.config, self.source)))
+        self.marks.iter().try_for_each(|mark| mark.check(self.config.max_bytes))?;
+        Ok(SlabPool(Core::start(self.config, self.source, self.marks)))
     }
 }
 

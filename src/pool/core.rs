@@ -2,6 +2,7 @@
 
 use super::depot::{Depot, IN_PASSING};
 use super::magazine::MagazineId;
+use super::pressure::Mark;
 use super::{PoolStats, local, registry};
 use crate::config::{Config, Level};
 use crate::error::{AllocError, BuildError};
@@ -21,6 +22,10 @@ pub(crate) struct Core {
     level: AtomicU32,
     counts: Counts,
     pub(super) around: super::around::Tries,
+    pub(super) waiters: super::waiters::Waiters,
+    pub(super) marks: super::pressure::Marks,
+    pub(super) quotas: super::quota::Quotas,
+    pub(super) holders: super::holders::Holders,
 }
 
 /// Events, counted where a slab changes hands and never for a slice.
@@ -33,7 +38,7 @@ struct Counts {
 }
 
 impl Core {
-    pub(super) fn start(config: Config, source: Box<dyn SlabSource>) -> Arc<Core> {
+    pub(super) fn start(config: Config, source: Box<dyn SlabSource>, marks: Vec<Mark>) -> Arc<Core> {
         let id = registry::next_id();
         let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes, crate::track::record_stack);
         let core = Arc::new(Core {
@@ -44,6 +49,10 @@ impl Core {
             level: AtomicU32::new(config.level.code()),
             counts: Counts::default(),
             around: super::around::Tries::default(),
+            waiters: super::waiters::Waiters::new(),
+            marks: super::pressure::Marks::new(marks),
+            quotas: super::quota::Quotas::default(),
+            holders: super::holders::Holders::default(),
             config,
         });
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&core) as _;
@@ -63,6 +72,7 @@ impl Core {
         self.slab_size.store(bytes, Ordering::Relaxed);
         // Idle slabs of another size will not be taken again.
         self.depot.sweep(|idle| idle.size() != bytes);
+        self.room_made();
         Ok(())
     }
 
@@ -85,6 +95,13 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(super) fn alloc_slow(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
+        match self.alloc_once(n, label) {
+            Err(error) if error.is_limit() => self.alloc_at_limit(n, label, error),
+            other => other,
+        }
+    }
+
+    pub(super) fn alloc_once(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         if n == 0 {
             return Ok(Unique::empty(self.id));
         }
@@ -94,6 +111,7 @@ impl Core {
         if self.ledger.is_closed() {
             return Err(AllocError::closed(n));
         }
+        self.check_quota(n)?;
         // Here, where nothing is in hand yet that a panic of the memory's source could lose.
         self.decay_in_passing();
         if n <= self.slab_size() {
@@ -105,6 +123,7 @@ impl Core {
             }
         }
         // Larger than a slab, or made by a thread that is dying: a slab of its own.
+        self.before_taking(n, n)?;
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
         let raw = idle.single(n, self.level(), label);
         if self.ledger.is_closed_now() {
@@ -118,6 +137,24 @@ impl Core {
     pub(crate) fn close(&self) {
         self.ledger.close();
         self.depot.sweep(|_| true);
+        self.turn_away();
+    }
+
+    /// Before a slab of this size is taken for a request: others may be first, and somebody may want to know. Not under a lock, and
+    /// not while this thread's part is borrowed.
+    ///
+    /// # Errors
+    ///
+    /// If others wait for memory.
+    pub(super) fn before_taking(&self, n: usize, size: usize) -> Result<(), AllocError> {
+        self.queue_up(n)?;
+        self.mark_passing(n, size);
+        Ok(())
+    }
+
+    /// Bytes of idle slabs.
+    pub(super) fn idle_bytes(&self) -> usize {
+        self.depot.bytes()
     }
 
     /// An idle slab of the current size, out of this thread's magazine if it has any.
@@ -160,11 +197,14 @@ impl Core {
     /// Takes an emptied slab: into this thread's magazine, the depot, or back to the source.
     fn take_back(&self, idle: Idle) {
         self.counts.recycled.fetch_add(1, Ordering::Relaxed);
-        self.keep_or_free(idle);
+        if let Some(idle) = self.offer(idle) {
+            self.keep_or_free(idle);
+            self.room_made();
+        }
         self.decay_in_passing();
     }
 
-    fn keep_or_free(&self, mut idle: Idle) {
+    pub(super) fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
         if size != self.slab_size() || self.ledger.is_closed() || !self.depot.charge(size, self.config.idle_bytes) {
             return;
@@ -186,6 +226,7 @@ impl Core {
         let now = clock::last();
         if self.depot.is_due(now) {
             self.depot.decay(now, |given| given.bytes < IN_PASSING);
+            self.room_made();
         }
     }
 
@@ -196,6 +237,7 @@ impl Core {
             max_bytes: self.config.max_bytes,
             memory_bytes: self.ledger.memory_bytes(),
             pinned_bytes: pinned.bytes,
+            foreign_bytes: pinned.foreign,
             pinned_slabs: pinned.slabs,
             handles: pinned.handles,
             idle_bytes: self.depot.bytes(),
@@ -219,6 +261,10 @@ impl Drop for Core {
 /// Hands a slab that a dropped slice emptied to its pool; if that is gone, the memory goes back to the source.
 #[cold]
 pub(crate) fn recycle(idle: Idle) {
+    if idle.is_foreign() {
+        // Not ours to use again: its owner gets it back.
+        return drop(idle);
+    }
     let home = idle.ledger().home().and_then(|home| home.downcast::<Core>().ok());
     match home {
         Some(core) => core.take_back(idle),

@@ -70,8 +70,12 @@ impl Depot {
     }
 
     /// Puts down a slab that is counted already: into the thread's magazine if that has room, or for everybody. If there is
-    /// no memory to note it down it goes back to the source.
+    /// no memory to note it down it goes back to the source. One that was punched is used last: it is everybody's, and the coldest.
     pub(super) fn put(&self, magazine: Option<MagazineId>, idle: Idle) {
+        if idle.is_punched() {
+            let refused = self.shared.lock().push_cold(idle).err();
+            return drop(refused.map(|idle| self.discharge(idle)));
+        }
         let mut idle = Some(idle);
         if let Some(magazine) = magazine.and_then(|id| self.magazines.get(id)) {
             let mut magazine = magazine.lock();

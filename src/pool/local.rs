@@ -39,7 +39,9 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                     locals.len() - 1
                 }
             };
-            locals.swap(0, at);
+            if at > 0 {
+                locals.swap(0, at);
+            }
             Some(f(&mut locals[0]))
         })
         .ok()?
@@ -49,17 +51,25 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 /// drained, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let reused = with_local(core.id, |local| {
+        if local.is_recalled(core) {
+            return Err(());
+        }
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
         let current = local.current.as_ref().and_then(fits);
-        current.or_else(|| local.next_hole(n).and_then(fits)).or_else(|| local.reuse_in_place(core, n).and_then(fits))
+        let hole = current.or_else(|| local.next_hole(n).and_then(fits));
+        Ok(hole.or_else(|| local.reuse_in_place(core, n).and_then(fits)))
     });
     match reused {
         None => return Ok(None),
-        Some(Some(raw)) => return Ok(Some(raw)),
-        Some(None) => purge(),
+        Some(Ok(Some(raw))) => {
+            leave_if_wanted(core);
+            return Ok(Some(raw));
+        }
+        Some(Ok(None)) => purge(),
+        Some(Err(())) => give_up(core),
     }
     // Not while this thread's part is borrowed: the memory's source is the user's code.
     let (magazine, mut search) =
@@ -82,7 +92,25 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     if let Some(idle) = retired.and_then(Attached::detach) {
         recycle(idle);
     }
+    leave_if_wanted(core);
     Ok(raw)
+}
+
+/// Gives up the slabs that this thread is attached to, which it was asked for.
+fn give_up(core: &Core) {
+    let given_up = with_local(core.id, |local| [local.current.take(), local.previous.take()]);
+    for idle in given_up.into_iter().flatten().flatten().filter_map(Attached::detach) {
+        recycle(idle);
+    }
+}
+
+/// Gives up what this thread has of the pool if somebody waits for memory: who came while this thread attached a slab, or opened
+/// it anew, has asked too early. The same for what this thread let go on its way.
+fn leave_if_wanted(core: &Core) {
+    if core.is_wanted_now() {
+        leave(core.id);
+        core.serve(None);
+    }
 }
 
 /// A slab for this thread with room for `n` bytes: an idle one it has at hand, another idle one, a partly filled one, or fresh
@@ -93,6 +121,7 @@ fn another_slab(
     magazine: Option<MagazineId>,
     search: &mut Search,
 ) -> Result<Option<Attached>, AllocError> {
+    core.before_taking(n, core.slab_size())?;
     let idle = match core.idle_slab(magazine) {
         Some(idle) => idle,
         None => {
@@ -115,6 +144,12 @@ fn another_slab(
 }
 
 impl Local {
+    /// Whether this thread is asked for its slabs: somebody waits for memory, or wants it to look at its scope.
+    fn is_recalled(&self, core: &Core) -> bool {
+        let asked = |slab: &Option<Attached>| slab.as_ref().is_some_and(Attached::is_recalled);
+        core.ledger().wanted() > 0 || asked(&self.current) || asked(&self.previous)
+    }
+
     /// Starts over in the current or the previous slab, if one of them has drained and is as the pool wants it now.
     fn reuse_in_place(&mut self, core: &Core, n: usize) -> Option<&Attached> {
         let usable = |slab: &Attached| slab.size() == core.slab_size() && n <= slab.size() && slab.is_drained();
@@ -188,6 +223,7 @@ impl Drop for Local {
         if let Some(magazine) = self.magazine.take() {
             if let Some(core) = super::registry::find(self.pool) {
                 core.depot().leave(magazine);
+                core.room_made();
             }
         }
     }

@@ -4,11 +4,16 @@ mod around;
 mod builder;
 mod core;
 mod depot;
+mod holders;
 mod local;
 mod magazine;
+mod pressure;
+mod punch;
+mod quota;
 mod registry;
 mod scope;
 mod stack;
+mod waiters;
 
 use crate::compaction::CompactPolicy;
 use crate::config::{self, Level};
@@ -19,9 +24,12 @@ use ::core::fmt;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;
+pub use pressure::Pressure;
+pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use waiters::Ticket;
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
@@ -207,6 +215,9 @@ pub struct PoolStats {
     pub memory_bytes: usize,
     /// Sizes of the slabs that some slice keeps alive.
     pub pinned_bytes: usize,
+    /// Those of `pinned_bytes` that are somebody else's memory, [adopted](SlabPool::adopt) to be listed here. They are no
+    /// part of `memory_bytes`.
+    pub foreign_bytes: usize,
     /// How many slabs those are.
     pub pinned_slabs: usize,
     /// Live handles on slabs.

@@ -48,6 +48,16 @@ impl<T> Stack<T> {
         Ok(())
     }
 
+    /// Puts a slab at the cold end, to be used last and given back first. As many are given back as without it. Returns it if
+    /// there is no memory to note it down.
+    pub(super) fn push_cold(&mut self, slab: T) -> Result<(), T> {
+        if self.slabs.try_reserve(1).is_err() {
+            return Err(slab);
+        }
+        self.slabs.push_front(slab);
+        Ok(())
+    }
+
     /// The hottest slab.
     pub(super) fn pop(&mut self) -> Option<T> {
         let slab = self.slabs.pop_back();
@@ -147,6 +157,18 @@ mod tests {
         stack.mark();
         assert_eq!(surplus(&mut stack), [1, 3]);
         assert_eq!(stack.pop(), Some(4));
+    }
+
+    #[test]
+    fn what_is_put_at_the_cold_end_is_used_last_and_goes_first() {
+        let mut stack = of(0..4);
+        stack.mark();
+        stack.pop();
+        stack.push_cold(9).unwrap();
+        stack.mark();
+        assert_eq!((surplus(&mut stack), stack.len()), (vec![9, 0, 1], 1), "three were unused, as without it");
+        stack.push_cold(8).unwrap();
+        assert_eq!((stack.pop(), stack.pop(), stack.pop()), (Some(2), Some(8), None));
     }
 
     /// Against a twin that writes down for each slab when it was last touched.

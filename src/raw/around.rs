@@ -220,6 +220,7 @@ impl Attached {
         let header = look.into_header();
         // SAFETY: headers are type-stable.
         let header_ref = unsafe { header.as_ref() };
+        header_ref.set_punched(false);
         header_ref.set_cursor(0);
         header_ref.set_limit(0);
         let ledger = header_ref.attach_around(me);

@@ -116,10 +116,14 @@ pub(super) struct Fixed {
     pub(super) unlisted: AtomicU32,
     /// Not 0 once a slice was parked in this life of the slab.
     pub(super) parked: AtomicU32,
+    /// Not 0: the system took pages of it back, and nobody has filled them since.
+    pub(super) punched: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
     /// The ledger this header belongs to; it outlives every slab.
     pub(super) ledger: *const Ledger,
+    /// What keeps the memory if it is somebody else's; null for a slab of ours. See [`super::foreign`].
+    pub(super) life: AtomicPtr<super::foreign::Life>,
     /// What keeps the ledger alive while the slab is detached. Written by the owner before it detaches, taken by whoever
     /// finds the slab empty.
     keep: UnsafeCell<Option<Arc<Ledger>>>,
@@ -184,8 +188,10 @@ impl Header {
                 full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
                 parked: AtomicU32::new(0),
+                punched: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
+                life: AtomicPtr::new(ptr::null_mut()),
                 keep: UnsafeCell::new(None),
                 witness: Witness::new(),
             }),
@@ -268,7 +274,15 @@ impl Header {
 
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
         self.fixed.base.store(base, Ordering::Relaxed);
-        self.fixed.size.store(size, Ordering::Relaxed);
+        let release = if planted(Plant::SizeRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `size_seen`; who sees this size sees that the generation before is over.
+        self.fixed.size.store(size, release);
+    }
+
+    /// The size for who looks on: it belongs to a generation that is read before and is still there after.
+    pub(super) fn size_seen(&self) -> usize {
+        // Acquire: pairs with the Release in `set_memory`.
+        self.fixed.size.load(Ordering::Acquire)
     }
 
     /// Bytes that the owner may still cut.
@@ -429,15 +443,28 @@ impl Header {
         Idle::emptied(this, ledger)
     }
 
+    /// Takes a reference that is not made from another one, if the slab is alive and nobody's. The caller sees to it that it
+    /// is the slab it means, and that its life does not end meanwhile.
+    pub(super) fn join_living(&self) -> bool {
+        let join = |word: u64| {
+            let living = (1..BIAS / 2).contains(&State(word).refs()) || planted(Plant::ForeignJoinsDead);
+            living.then(|| word.wrapping_add(CLAIM | 1))
+        };
+        // Relaxed: what the reference is for is ordered by the caller's lock, and the next `leave` releases it.
+        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, join).is_ok()
+    }
+
     /// The first reference of a slab that nobody else knows, made without an owner.
     pub(super) fn first_reference(&self, ledger: Arc<Ledger>) {
         self.keep_ledger(ledger);
         self.set_full_at(u32::MAX);
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
-        // Release: pairs with the Acquire in `state`, for who had a parked slice in the slab's life before and was not told yet
-        // that it was moved. For others the slab is handed over by something that orders this before.
-        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), Ordering::Release);
+        let release = if planted(Plant::SingleRelaxed) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `state`, so that a report that sees this count sees the slab it belongs to, and so
+        // that who had a parked slice in the slab's life before sees that it was moved. Who gets a handle gets it by something that orders
+        // this before.
+        self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), release);
     }
 
     fn keep_ledger(&self, ledger: Arc<Ledger>) {
@@ -520,11 +547,11 @@ impl Header {
         if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
     }
 
-    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive.
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours.
     pub(super) fn pin(&self) -> Option<State> {
         loop {
             let state = self.state();
-            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) {
+            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) || self.is_foreign() {
                 return None;
             }
             let pinned = State(state.0 + 1);

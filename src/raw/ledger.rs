@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock, Weak};
 /// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
 pub(crate) struct Ledger {
     id: usize,
-    source: Box<dyn SlabSource>,
+    pub(super) source: Box<dyn SlabSource>,
     max_bytes: usize,
     max_ledger_bytes: usize,
     memory_bytes: AtomicUsize,
@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
+    /// Requests that wait for memory.
+    pub(super) wanted: AtomicU32,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -71,6 +73,7 @@ impl Ledger {
             full_segments: Mutex::new(Line { first: ptr::null_mut(), last: ptr::null_mut() }),
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
             tracer,
         })
     }
@@ -150,6 +153,9 @@ impl Ledger {
         // SAFETY: headers are type-stable; the caller has this slab to itself.
         let header_ref = unsafe { header.as_ref() };
         let size = header_ref.size();
+        if header_ref.is_foreign() {
+            return self.retire_foreign(header);
+        }
         if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
             // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
             // below. Payload pointers are gone with the handles.
@@ -160,7 +166,17 @@ impl Ledger {
         self.spare_headers.lock().push(header);
     }
 
-    fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
+    /// The same for memory that is somebody else's and was never charged for. It goes last: that is the user's code.
+    fn retire_foreign(&self, header: NonNull<Header>) {
+        // SAFETY: as in `retire`.
+        let header_ref = unsafe { header.as_ref() };
+        let kept = header_ref.end_life();
+        header_ref.set_memory(ptr::null_mut(), 0);
+        self.spare_headers.lock().push(header);
+        drop(kept);
+    }
+
+    pub(super) fn header(self: &Arc<Self>) -> Option<NonNull<Header>> {
         if let Some(header) = self.spare_headers.lock().pop() {
             return Some(header);
         }

@@ -8,6 +8,7 @@
 //! | segment | `Segment` | 1 KiB | slots with one allocator thread | tied to a slab for ever |
 //! | notes | `Notes` | 480 B | scope, hints and stack of a segment's handles, once one has any | in most segments |
 //! | berth | `Berth` | 32 B | where a parked slice was moved to, beside its slot | in segments where nothing is parked |
+//! | life | `Life` | 40 B | what keeps a foreign slab's memory: the `Bytes` that were adopted | in a slab of ours |
 //! | ledger | [`Ledger`] | | all headers and segments of a pool | freed before the last slab is |
 //! | handle | [`Shared`], [`Parked`], [`Unique`] | 24 B, 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
 //!
@@ -22,6 +23,7 @@ mod acquire;
 mod around;
 mod berth;
 mod exit;
+mod foreign;
 mod handles;
 mod header;
 mod ledger;
@@ -31,8 +33,11 @@ mod notes;
 mod owned;
 mod park;
 mod project;
+mod punch;
+mod recall;
 mod segment;
 mod shared;
+mod shares;
 mod slab;
 mod slot;
 mod snapshot;
@@ -42,16 +47,21 @@ mod word;
 
 pub(crate) use around::{Around, Search};
 pub(crate) use exit::at_exit;
+pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
 pub(crate) use park::{Parked, Reading};
 pub(crate) use project::Beside;
+pub use punch::Punched;
 pub(crate) use shared::Shared;
+pub(crate) use shares::By;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current};
 pub use slot::SliceKind;
 pub(crate) use snapshot::{SlabView, SlotView};
-pub use source::{HeapSource, SlabSource};
+pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};
+#[cfg(all(unix, feature = "mmap"))]
+pub use source::{HugePageUse, HugePages, Mapping, MmapSource};
 pub(crate) use unique::{Reclaim, Unique};
 #[cfg(bufslab_loom)]
 pub(crate) use {slot::Extent, snapshot::exact};

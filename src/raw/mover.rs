@@ -14,7 +14,7 @@ use super::notes::Note;
 use super::owned::Owned;
 use super::slab::Idle;
 use super::slot::{Extent, Slot};
-use crate::compaction::{CompactPolicy, Compacted, Left};
+use crate::compaction::{CompactPolicy, Compaction, Left};
 use crate::config::Level;
 use crate::sync::{Ordering, Plant, clock, planted, thread};
 use core::ptr::NonNull;
@@ -46,7 +46,7 @@ struct Errand<'a> {
     /// The tick at its beginning.
     now: u32,
     list: Vec<Passenger>,
-    done: Compacted,
+    done: Compaction,
 }
 
 impl Ledger {
@@ -58,8 +58,8 @@ impl Ledger {
         max_bytes: usize,
         mut go_on: impl FnMut() -> bool,
         mut emptied: impl FnMut(Idle),
-    ) -> Compacted {
-        let done = Compacted::default();
+    ) -> Compaction {
+        let done = Compaction::default();
         let mut errand = Errand { policy, max_bytes, now: clock::read(), list: Vec::new(), done };
         let mut headers = Vec::new();
         if !self.copy_headers(&mut headers) {
@@ -202,7 +202,7 @@ fn copy(header: &Header, list: &[Passenger]) {
 }
 
 /// Publishes the copies. Returns how many references to the slab are to be given back.
-fn cross(header: &Header, ledger: &Arc<Ledger>, list: &[Passenger], done: &mut Compacted) -> u32 {
+fn cross(header: &Header, ledger: &Arc<Ledger>, list: &[Passenger], done: &mut Compaction) -> u32 {
     let mut refs = 0;
     for passenger in list {
         match passenger.cross(ledger) {

@@ -53,7 +53,7 @@ impl Idle {
         idle
     }
 
-    fn header_ref(&self) -> &Header {
+    pub(super) fn header_ref(&self) -> &Header {
         // SAFETY: headers are type-stable while the ledger lives.
         unsafe { self.header.as_ref() }
     }
@@ -68,8 +68,14 @@ impl Idle {
         &self.ledger
     }
 
+    /// Whether its memory is somebody else's, which is not ours to use again.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.header_ref().is_foreign()
+    }
+
     /// Overwrites the memory with zeros.
     pub(crate) fn zero(&mut self) {
+        assert!(!self.is_foreign(), "somebody else may see the bytes");
         // SAFETY: the memory is this long and nobody else has a pointer into it that may be used.
         unsafe { self.header_ref().base().write_bytes(0, self.size()) };
     }
@@ -83,6 +89,7 @@ impl Idle {
         let header = self.header_ref();
         header.set_level(level);
         header.hand_segments_to(me);
+        header.set_punched(false);
         header.attach(me);
         let size = header.size();
         let (header, ledger) = self.into_parts();
@@ -93,9 +100,18 @@ impl Idle {
 
     /// Turns the whole slab into one handle of `n` bytes, with no owner.
     pub(crate) fn single(self, n: usize, level: Level, label: Label) -> Unique {
+        let this = self.header;
+        let word = self.first_handle(n, Mark::UNIQUE, level, label);
+        // SAFETY: headers are type-stable; a slab's base is not null, and `n` bytes of it are this handle's alone.
+        unsafe { Unique::from_parts(NonNull::new_unchecked(this.as_ref().base()), 0, n, word) }
+    }
+
+    /// Leaves the slab to one handle on its first `n` bytes.
+    pub(super) fn first_handle(self, n: usize, mark: Mark, level: Level, label: Label) -> Word {
         debug_assert!(0 < n && n <= self.size());
         let header = self.header_ref();
         header.set_level(level);
+        header.set_punched(false);
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.fixed.retired_tick.store(clock::last(), Ordering::Relaxed);
         let (this, ledger) = self.into_parts();
@@ -103,8 +119,7 @@ impl Idle {
         let header = unsafe { this.as_ref() };
         header.first_reference(ledger);
         let extent = Extent::in_slab(header.size(), 0, n);
-        let entry =
-            Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
+        let entry = Entry { extent, root: extent, mark: mark.with_tag(label.tag), site: label.site, parent: None };
         let slot = match level {
             Level::Off => None,
             _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
@@ -113,8 +128,7 @@ impl Idle {
             Some(slot) => header.publish(slot, entry, 0),
             None => header.count_unlisted(1),
         }
-        // SAFETY: a slab's base is not null, and `n` bytes of it are this handle's alone.
-        unsafe { Unique::from_parts(NonNull::new_unchecked(header.base()), 0, n, Word::tracked(slot, this)) }
+        Word::tracked(slot, this)
     }
 
     fn into_parts(self) -> (NonNull<Header>, Arc<Ledger>) {

@@ -95,6 +95,8 @@ impl Mark {
     const PARKED: u32 = 1 << 27;
 
     pub(super) const UNIQUE: Mark = Mark(0);
+    /// A read-only handle on bytes that somebody else may see.
+    pub(super) const FOREIGN: Mark = Mark(Mark::SHARED | Mark::EVER_SHARED);
 
     pub(crate) fn tag(self) -> u32 {
         self.0 & Mark::TAG

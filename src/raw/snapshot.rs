@@ -25,6 +25,8 @@ pub(crate) struct SlabView {
     pub(crate) size: usize,
     /// Its owner thread still cuts slices from it.
     pub(crate) attached: bool,
+    /// Its memory is somebody else's.
+    pub(crate) foreign: bool,
     /// Whatever touches its slices leaves a stack.
     pub(crate) suspect: bool,
     /// Live references.
@@ -35,6 +37,8 @@ pub(crate) struct SlabView {
     /// In ticks of 10 ms since the process started.
     pub(crate) attached_tick: u32,
     pub(crate) retired_tick: Option<u32>,
+    /// Bytes that take real memory now, if the source can say.
+    pub(crate) resident: Option<usize>,
     pub(crate) slots: Vec<SlotView>,
 }
 
@@ -63,6 +67,8 @@ pub(crate) struct SlotView {
 pub(crate) struct Pinned {
     pub(crate) slabs: usize,
     pub(crate) bytes: usize,
+    /// Those of `bytes` that are somebody else's memory.
+    pub(crate) foreign: usize,
     pub(crate) handles: u64,
     /// Times a drained slab was reused where it was, idle slabs included.
     pub(crate) resets: u64,
@@ -81,7 +87,7 @@ impl Header {
     }
 
     /// Size, live references and whether a thread owns it; `None` without memory or while it changes hands.
-    fn sums(&self) -> Option<(usize, u64, bool)> {
+    pub(super) fn sums(&self) -> Option<(usize, u64, bool)> {
         for _ in 0..TRIES {
             let generation = self.generation();
             let state = self.state();
@@ -91,7 +97,7 @@ impl Header {
                 true => self.owner() != thread::NOBODY,
             };
             let refs = self.true_refs(state, attached) as i32;
-            let size = self.size();
+            let size = self.size_seen();
             // What is detached is counted in that one word; an owner's tally belongs to a word that is still there after it.
             let together = !attached || self.state() == state;
             if self.generation() == generation && together && refs >= 0 {
@@ -118,6 +124,10 @@ impl Header {
             // Relaxed: the generation decides whether they belong together.
             let attached_tick = self.fixed.attached_tick.load(Ordering::Relaxed);
             let retired = self.fixed.retired_tick.load(Ordering::Relaxed);
+            let foreign = self.is_foreign();
+            // SAFETY: the ledger outlives its headers.
+            let ledger = unsafe { &*self.fixed.ledger };
+            let resident = if foreign { None } else { ledger.resident(self.base(), size) };
             if self.generation() != generation {
                 continue;
             }
@@ -126,12 +136,14 @@ impl Header {
                 generation,
                 size,
                 attached,
+                foreign,
                 suspect: self.depth().is_suspect(),
                 handles,
                 untracked: self.unlisted(handles),
                 level: self.depth().level(),
                 attached_tick,
                 retired_tick: (retired != 0).then_some(retired),
+                resident,
                 slots,
             });
         }
@@ -139,7 +151,7 @@ impl Header {
     }
 }
 
-fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
+pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
     let extent = slot.extent();
     if !extent.is_live() {
         return None;
@@ -207,7 +219,9 @@ impl Ledger {
             sum.resets += header.resets();
             if let Some((size, handles @ 1.., _)) = header.sums() {
                 sum.slabs += 1;
-                sum.bytes += size;
+                // Saturating: the size of a foreign slab is what somebody said.
+                sum.bytes = sum.bytes.saturating_add(size);
+                sum.foreign = sum.foreign.saturating_add(if header.is_foreign() { size } else { 0 });
                 sum.handles += handles;
             }
         }
@@ -237,7 +251,7 @@ pub(super) fn is_free_but_for(mine: NonNull<Slot>, range: Extent) -> bool {
     let header = unsafe { &*Segment::of(mine).as_ref().header() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    if !attached && owner != thread::NOBODY {
+    if header.is_foreign() || (!attached && owner != thread::NOBODY) {
         return false;
     }
     let before = header.state();
@@ -261,5 +275,5 @@ pub(super) fn is_only_reference(header: NonNull<Header>) -> bool {
     let header = unsafe { header.as_ref() };
     let owner = header.owner();
     let attached = thread::is(owner);
-    (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
+    !header.is_foreign() && (attached || owner == thread::NOBODY) && header.true_refs(header.state(), attached) == 1
 }

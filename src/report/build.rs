@@ -46,6 +46,7 @@ impl PinReport {
             slab_size: whole.slab_size,
             level: whole.level,
             retain_policy: whole.retain_policy,
+            backing: whole.backing.clone(),
             taken_at: whole.taken_at,
             now_tick: (whole.uptime.as_millis() / u128::from(Age::TICK_MS)) as u32,
             memory_bytes: whole.totals.memory_bytes,
@@ -67,6 +68,10 @@ impl PinReport {
             ..Totals::default()
         };
         slabs.iter().for_each(|slab| count(slab, &mut totals));
+        totals.resident_bytes = match slabs.is_empty() {
+            true => meta.backing.page_size.map(|_| 0),
+            false => slabs.iter().try_fold(0, |sum: usize, slab| Some(sum.saturating_add(slab.resident_bytes?))),
+        };
         // Before they are sorted by age: no figure is to depend on it.
         let tables = Tables::of(&slabs);
         slabs.sort_unstable_by_key(|slab| {
@@ -78,6 +83,7 @@ impl PinReport {
             slab_size: meta.slab_size,
             level: meta.level,
             retain_policy: meta.retain_policy,
+            backing: meta.backing,
             taken_at: meta.taken_at,
             uptime: Duration::from_millis(u64::from(meta.now_tick) * Age::TICK_MS),
             totals,
@@ -117,6 +123,7 @@ fn pinned_slab(view: SlabView, now: u32, scopes: &impl Fn(u32) -> Option<ScopeNa
         generation: view.generation,
         size,
         attached: view.attached,
+        foreign: view.foreign,
         suspect: view.suspect,
         level: view.level,
         handles,
@@ -124,6 +131,7 @@ fn pinned_slab(view: SlabView, now: u32, scopes: &impl Fn(u32) -> Option<ScopeNa
         in_motion,
         live_bytes,
         waste_bytes: size - live_bytes,
+        resident_bytes: view.resident.map(|bytes| bytes.min(size)),
         age,
         slices,
     };
@@ -137,6 +145,7 @@ fn count(slab: &PinnedSlab, totals: &mut Totals) {
     add(&mut totals.untracked, slab.untracked);
     add(&mut totals.in_motion, slab.in_motion);
     add(&mut totals.pinned_bytes, slab.size);
+    add(&mut totals.foreign_bytes, if slab.foreign { slab.size } else { 0 });
     add(&mut totals.live_bytes, slab.live_bytes);
     add(&mut totals.waste_bytes, slab.waste_bytes);
     let fate = match slab.fate() {

@@ -17,7 +17,7 @@ use crate::track::{Trace, TraceId};
 /// The header line. What is added later goes to the end.
 pub(super) const HEADER: &str = "taken_unix_ms,pool,slab,generation,slab_bytes,attached,suspect,level,kind,handles,offset,len,\
     tag,scope_kind,scope_id,site_file,site_line,site_column,thread,age_min_ms,age_max_ms,first_hint,last_hint,stack,\
-    live_share_bytes,waste_share_bytes,pinned_share_bytes\r\n";
+    live_share_bytes,waste_share_bytes,pinned_share_bytes,slab_resident_bytes\r\n";
 
 impl PinReport {
     /// Writes one line for each slice, for spreadsheets and data frames: sizes in bytes, times in milliseconds.
@@ -41,7 +41,7 @@ impl PinReport {
     /// assert!(csv.starts_with("taken_unix_ms,pool,slab,"));
     /// assert_eq!(csv.lines().count(), 2);
     /// assert!(csv.contains(",shared,1,100,20,req.head,"));
-    /// assert!(csv.ends_with(",20,4076,4096\r\n"));
+    /// assert!(csv.ends_with(",20,4076,4096,\r\n"));
     /// # drop(head);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -74,7 +74,11 @@ fn document(report: &PinReport, out: &mut impl Write) -> fmt::Result {
                 Payer::InMotion(handles) => cells_of_unlisted("in_motion", handles, slab, out)?,
             }
             let Share { live, waste } = share;
-            write!(out, ",{live},{waste},{}\r\n", live + waste)
+            write!(out, ",{live},{waste},{},", live + waste)?;
+            if let Some(resident) = slab.resident_bytes {
+                write!(out, "{resident}")?;
+            }
+            out.write_str("\r\n")
         })?;
     }
     Ok(())

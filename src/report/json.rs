@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::stream::stream;
-use crate::raw::SliceKind;
+use crate::raw::{Backing, SliceKind};
 use crate::track::{ScopeName, Site, Trace};
 
 impl PinReport {
@@ -79,6 +79,11 @@ fn pool(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     out.write_str(",\"retain_policy\":{")?;
     member(out, "", "copybreak", report.retain_policy.copybreak())?;
     member(out, ",", "ratio", report.retain_policy.ratio())?;
+    out.write_str("},\"backing\":{")?;
+    let Backing { kind, page_size, note } = &report.backing;
+    member(out, "", "kind", Value::Text(kind))?;
+    member(out, ",", "page_size", *page_size)?;
+    member(out, ",", "note", note.as_deref().map_or(Value::Null, Value::Text))?;
     out.write_str("}}")
 }
 
@@ -98,6 +103,8 @@ fn totals(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "attached_bytes", t.attached_bytes)?;
     member(out, ",", "unlisted_bytes", t.unlisted_bytes)?;
     member(out, ",", "writable_bytes", t.writable_bytes)?;
+    member(out, ",", "resident_bytes", t.resident_bytes)?;
+    member(out, ",", "foreign_bytes", t.foreign_bytes)?;
     member(out, ",", "memory_bytes", t.memory_bytes)?;
     member(out, ",", "idle_bytes", t.idle_bytes)?;
     member(out, ",", "ledger_bytes", t.ledger_bytes)?;
@@ -162,6 +169,7 @@ fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
     member(out, ",", "generation", slab.generation)?;
     member(out, ",", "size", slab.size)?;
     member(out, ",", "attached", Value::Flag(slab.attached))?;
+    member(out, ",", "foreign", Value::Flag(slab.foreign))?;
     member(out, ",", "suspect", Value::Flag(slab.suspect))?;
     member(out, ",", "level", Value::Text(&slab.level.to_string()))?;
     member(out, ",", "handles", slab.handles)?;
@@ -169,6 +177,7 @@ fn slab<W: Write>(slab: &PinnedSlab, out: &mut W) -> fmt::Result {
     member(out, ",", "in_motion", slab.in_motion)?;
     member(out, ",", "live_bytes", slab.live_bytes)?;
     member(out, ",", "waste_bytes", slab.waste_bytes)?;
+    member(out, ",", "resident_bytes", slab.resident_bytes)?;
     age(slab.age, out)?;
     out.write_str(",\"slices\":[")?;
     let mut comma = "";
@@ -263,6 +272,12 @@ pub(super) enum Value<'a> {
 impl From<usize> for Value<'_> {
     fn from(n: usize) -> Self {
         Value::Number(n as u64)
+    }
+}
+
+impl From<Option<usize>> for Value<'_> {
+    fn from(n: Option<usize>) -> Self {
+        n.map_or(Value::Null, Value::from)
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Metric {
 pub(crate) enum Source {
     /// A report.
     Report(fn(&PinReport) -> f64),
+    /// A report, where it knows.
+    Known(fn(&PinReport) -> Option<f64>),
     /// A report; the same for all pools of the process.
     Process(fn(&PinReport) -> f64),
     /// The pool's own counts, where they are given.
@@ -212,6 +214,17 @@ pub const METRICS: &[Metric] = &[
         "bufslab_writable_bytes",
         |report| report.totals.writable_bytes as f64,
         "Pinned slabs that a writable buffer keeps, which cannot be compacted before it is frozen.",
+    ),
+    Metric::gauge(
+        "bufslab_resident_bytes",
+        MetricUnit::Bytes,
+        Source::Known(|report| report.totals.resident_bytes.map(|bytes| bytes as f64)),
+        "Bytes of pinned slabs that take real memory; only there if memory comes by the page.",
+    ),
+    Metric::bytes(
+        "bufslab_foreign_bytes",
+        |report| report.totals.foreign_bytes as f64,
+        "Pinned slabs that are memory of others, adopted to be listed; no part of bufslab_memory_bytes.",
     ),
     Metric::bytes(
         "bufslab_idle_bytes",

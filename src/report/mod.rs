@@ -44,6 +44,7 @@ mod pprof;
 mod prometheus;
 #[cfg(feature = "pprof")]
 mod protobuf;
+mod punched;
 #[cfg(feature = "json")]
 mod read;
 mod series;
@@ -118,6 +119,7 @@ impl SlabPool {
             slab_size: stats.slab_size,
             level: self.tracking(),
             retain_policy: self.retain_policy(),
+            backing: self.core().ledger().backing(),
             taken_at,
             now_tick,
             memory_bytes: stats.memory_bytes,

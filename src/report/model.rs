@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::config::Level;
 use crate::policy::RetainPolicy;
-use crate::raw::SliceKind;
+use crate::raw::{Backing, SliceKind};
 use crate::track::{ScopeName, Site, Tag, Trace, TraceId};
 
 /// What keeps a pool's slabs alive, taken without stopping anyone.
@@ -45,6 +45,8 @@ pub struct PinReport {
     pub level: Level,
     /// The pool's policy for `retain`.
     pub retain_policy: RetainPolicy,
+    /// What the memory of the pool's slabs really is.
+    pub backing: Backing,
     /// When the report was taken, by the wall clock.
     pub taken_at: SystemTime,
     /// How long the pool's clock had run by then: no slab or slice is older.
@@ -116,7 +118,8 @@ impl PinReport {
 /// ```text
 /// pinned_bytes = live_bytes + waste_bytes
 /// pinned_bytes = reclaimable_bytes + attached_bytes + unlisted_bytes + writable_bytes
-/// memory_bytes = pinned_bytes + idle_bytes + slabs that are attached and empty     (if nothing moves meanwhile)
+/// memory_bytes = pinned_bytes - foreign_bytes + idle_bytes + slabs that are attached and empty
+///                                                                                  (if nothing moves meanwhile)
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -152,6 +155,12 @@ pub struct Totals {
     /// Slabs, neither attached nor with unlisted handles, that a writable buffer (`SlabBytesMut`) keeps. It cannot be
     /// compacted before it is frozen.
     pub writable_bytes: usize,
+    /// Bytes of the pinned slabs that take real memory: less than `pinned_bytes` where pages were never used, or given back by
+    /// [`punch`](crate::SlabPool::punch). `None` if it is not known of one of them, as where memory is not page-backed.
+    pub resident_bytes: Option<usize>,
+    /// Those of `pinned_bytes` that are somebody else's memory, [adopted](crate::SlabPool::adopt) to be listed here. They are
+    /// no part of `memory_bytes`.
+    pub foreign_bytes: usize,
     /// Memory of the pool's slabs, pinned or not.
     pub memory_bytes: usize,
     /// Memory of slabs the pool keeps ready for use.
@@ -174,6 +183,10 @@ pub struct PinnedSlab {
     pub size: usize,
     /// Whether a thread still allocates from it.
     pub attached: bool,
+    /// Whether it is somebody else's memory that was [adopted](crate::SlabPool::adopt): its size is what was said then, and
+    /// offsets count from the first slice that was adopted. Without its slices nothing in this pool holds it; it is freed if
+    /// nothing elsewhere does.
+    pub foreign: bool,
     /// Whether it was found old and sparse, so that whatever touches its slices leaves a stack.
     pub suspect: bool,
     /// The tracking level it was taken under.
@@ -188,6 +201,8 @@ pub struct PinnedSlab {
     pub live_bytes: usize,
     /// `size - live_bytes`.
     pub waste_bytes: usize,
+    /// Bytes of it that take real memory, by whole pages. `None` if that is not known. A hint: the slab is used meanwhile.
+    pub resident_bytes: Option<usize>,
     /// The age of its slices as the slab knows it: born after a thread attached the slab, and before the thread retired
     /// it.
     pub age: Age,
@@ -352,6 +367,7 @@ pub(crate) struct ReportMeta {
     pub(crate) slab_size: usize,
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
+    pub(crate) backing: Backing,
     pub(crate) taken_at: SystemTime,
     /// The clock's tick when the report was taken.
     pub(crate) now_tick: u32,

@@ -1,7 +1,7 @@
 //! What moving parked slices would do, without doing it.
 
 use super::model::{PinReport, PinnedSlab};
-use crate::compaction::{CompactPolicy, Compacted, Left};
+use crate::compaction::{CompactPolicy, Compaction, Left};
 use crate::raw::SliceKind;
 
 impl PinReport {
@@ -21,8 +21,8 @@ impl PinReport {
     /// # drop(head);
     /// ```
     #[must_use]
-    pub fn parked_plan(&self, policy: &CompactPolicy) -> Compacted {
-        let mut plan = Compacted::default();
+    pub fn parked_plan(&self, policy: &CompactPolicy) -> Compaction {
+        let mut plan = Compaction::default();
         for slab in &self.slabs {
             plan_slab(slab, policy, &mut plan);
         }
@@ -30,7 +30,7 @@ impl PinReport {
     }
 }
 
-fn plan_slab(slab: &PinnedSlab, policy: &CompactPolicy, plan: &mut Compacted) {
+fn plan_slab(slab: &PinnedSlab, policy: &CompactPolicy, plan: &mut Compaction) {
     let parked = slab.slices.iter().filter(|slice| slice.kind == SliceKind::Parked);
     let (slices, bytes) = parked.fold((0, 0_usize), |(n, bytes), slice| (n + 1, bytes.saturating_add(slice.len)));
     if slices == 0 {

@@ -85,6 +85,7 @@ impl PoolMetrics {
     fn build(report: &PinReport, stats: Option<&PoolStats>) -> PoolMetrics {
         let value = |metric: &Metric| match metric.source {
             Source::Report(figure) | Source::Process(figure) => Value::Number(figure(report)),
+            Source::Known(figure) => figure(report).map_or(Value::Absent, Value::Number),
             Source::Stats(figure) => stats.and_then(figure).map_or(Value::Absent, Value::Number),
             Source::Distribution(observe) => Value::Distribution(observe(report)),
             Source::Groups(table, figure) => Value::Groups(top(table(report), figure)),

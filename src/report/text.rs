@@ -2,12 +2,13 @@
 
 use core::fmt;
 
+use super::escape::harmless;
 use super::model::{Advice, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::names::{keep_end, name, scope, site};
 use super::table::Column::{Elastic, Left, Right};
 use super::table::{Lines, Table};
 use super::units::{age, bytes, count, percent, span};
-use crate::raw::SliceKind;
+use crate::raw::{Backing, SliceKind};
 
 /// How wide and how long a report may get.
 pub(super) struct Limits {
@@ -89,11 +90,20 @@ impl PinReport {
         let memory = format!(
             "memory {}, of which pinned {}, idle {}; the ledger itself {}",
             bytes(t.memory_bytes),
-            bytes(t.pinned_bytes),
+            bytes(t.pinned_bytes.saturating_sub(t.foreign_bytes)),
             bytes(t.idle_bytes),
             bytes(t.ledger_bytes),
         );
         lines.prose(&memory)?;
+        if limits.slabs == usize::MAX || t.resident_bytes.is_some() || self.backing != Backing::new("heap") {
+            lines.prose(&self.resident())?;
+        }
+        if t.foreign_bytes > 0 {
+            let slabs = self.slabs.iter().filter(|slab| slab.foreign).count();
+            let text =
+                format!("pinned besides: {} of {} that others allocated", bytes(t.foreign_bytes), count(slabs, "slab"));
+            lines.prose(&text)?;
+        }
         if t.in_motion > 0 {
             let text = format!("{} being made or dropped while this was taken", count(t.in_motion, "handle"));
             lines.prose(&text)?;
@@ -103,6 +113,19 @@ impl PinReport {
             lines.prose(&text)?;
         }
         Ok(())
+    }
+
+    /// What the memory is, and how much of it is there.
+    fn resident(&self) -> String {
+        let resident = match (self.totals.resident_bytes, self.backing.page_size) {
+            (Some(resident), _) => bytes(resident),
+            (None, Some(_)) => "not known".to_owned(),
+            (None, None) => "not known: memory is not page-backed".to_owned(),
+        };
+        // It may have come out of a file.
+        let mut backing = String::new();
+        let _ = harmless(&self.backing.to_string(), |_| false, &mut backing);
+        format!("memory: {backing}; resident of the pinned slabs: {resident}")
     }
 
     fn advice(&self, lines: &mut Lines<'_, '_>, limits: &Limits) -> fmt::Result {
@@ -306,8 +329,14 @@ pub(super) fn remarks(slab: &PinnedSlab) -> String {
     if slab.attached {
         remarks.push("attached".to_owned());
     }
+    if slab.foreign {
+        remarks.push("foreign".to_owned());
+    }
     if slab.suspect {
         remarks.push("suspect".to_owned());
+    }
+    if let Some(resident) = slab.resident_bytes {
+        remarks.push(format!("{} resident", bytes(resident)));
     }
     if slab.untracked > 0 {
         remarks.push(format!("{} untracked", slab.untracked));

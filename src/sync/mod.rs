@@ -92,6 +92,8 @@ pub enum Plant {
     NotesReplaced,
     /// Whoever attaches a slab does not look whether the ledger was closed meanwhile.
     CloseUnseen,
+    /// Whoever attaches a slab looks whether somebody waits for memory in a way that may miss who came just now.
+    WantUnseen,
     /// A slab gets its first notes and does not say so.
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
@@ -132,6 +134,22 @@ pub enum Plant {
     DropUncompared,
     /// A parked slice that is dropped while a mover has it cleans up too.
     MovingUnseen,
+    /// Pages are given back although the slab did not keep still while it was looked at.
+    PunchUnchecked,
+    /// The page on which a slice ends is given back with the dead ones behind it.
+    PunchTouchesSlices,
+    /// The first reference of a slab without an owner is told without the slab it belongs to.
+    SingleRelaxed,
+    /// A header's new size is told without the end of the slab before.
+    SizeRelaxed,
+    /// Whoever joins a foreign slab does not look whether its last handle is gone.
+    ForeignJoinsDead,
+    /// Whoever joins a foreign slab does not look whether it is still the same one.
+    ForeignLifeUnchecked,
+    /// A foreign slab's end is told without the end of its generation.
+    ForeignEndRelaxed,
+    /// A foreign slab keeps only the first `Bytes` that was adopted for it.
+    ForeignKeepsFirstOnly,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }

@@ -17,6 +17,12 @@ impl<T> Mutex<T> {
     }
 }
 
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Mutex::new(T::default())
+    }
+}
+
 /// What is read often and written seldom is never on a modelled path: the shipped lock serves.
 pub(crate) use parking_lot::RwLock;
 

@@ -113,7 +113,22 @@ pub(crate) fn scope() -> u32 {
 
 /// From now on this thread is in the scope with this number. Returns the one it was in.
 pub(crate) fn set_scope(scope: u32) -> u32 {
+    // Relaxed: a hint; whoever must know asks under a lock.
+    if HEEDED.load(core::sync::atomic::Ordering::Relaxed) != 0 {
+        set_current(0, core::ptr::null_mut());
+    }
     IDENTITY.with(|me| me.scope.replace(scope))
+}
+
+/// How many pools refuse memory to some scope.
+static HEEDED: core::sync::atomic::AtomicI32 = core::sync::atomic::AtomicI32::new(0);
+
+/// So many more pools want every change of scope to be followed by a look at who is inside: the thread's current slab is
+/// forgotten, and the next allocation finds it the long way.
+pub(crate) fn heed_scopes(change: i32) {
+    if change != 0 {
+        HEEDED.fetch_add(change, core::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 /// Whether this is the next of every `n` calls on this thread; the first is one of them.

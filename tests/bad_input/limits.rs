@@ -121,3 +121,86 @@ fn past_the_ledgers_budget_handles_are_counted_and_not_listed() {
         assert!(pool.report().is_empty());
     }
 }
+
+/// Asks a pool for all kinds of buffers, on several threads, while slab sizes change.
+fn hustle(pool: &SlabPool, threads: u64, rounds: usize) -> (usize, usize) {
+    const SIZES: [usize; 4] = [SLAB, SLAB / 4, 2 * SLAB, 1000];
+    let (refused, granted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let busy: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (refused, granted) = (&refused, &granted);
+                scope.spawn(move || {
+                    let mut kept: Vec<SlabBytes> = Vec::new();
+                    let mut random = thread + 1;
+                    for _ in 0..rounds {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        let dice = (random >> 33) as usize;
+                        if dice % 50 == 0 {
+                            pool.set_slab_size(SIZES[dice / 50 % SIZES.len()]).unwrap();
+                        }
+                        let n = [1, 100, 1500, SLAB, 2 * SLAB + 1, MAX][dice % 6];
+                        // A source that panics does so here.
+                        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.try_alloc(n)));
+                        match outcome {
+                            Ok(Ok(mut buffer)) => {
+                                buffer.put_bytes(thread as u8, n);
+                                kept.push(buffer.freeze());
+                                granted.fetch_add(1, SeqCst);
+                            }
+                            Ok(Err(_)) | Err(_) => {
+                                refused.fetch_add(1, SeqCst);
+                                kept.truncate(kept.len() / 2);
+                                std::thread::yield_now();
+                            }
+                        }
+                        assert!(kept.iter().all(|slice| slice.iter().all(|&byte| byte == thread as u8)));
+                        kept.truncate(dice % 8);
+                    }
+                })
+            })
+            .collect();
+        busy.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    (refused.load(SeqCst), granted.load(SeqCst))
+}
+
+#[test]
+fn the_source_never_has_more_out_than_the_cap() {
+    let (source, account) = odd();
+    account.slow.store(true, SeqCst);
+    let pool = SlabPool::builder().slab_size(SLAB).max_bytes(MAX).idle_bytes(2 * SLAB).source(source).build().unwrap();
+    let (refused, granted) = hustle(&pool, 8, ROUNDS / 2);
+    assert!(refused > 0 && granted > 0, "{refused} refused, {granted} granted: this was no hustle");
+    let peak = account.peak.load(SeqCst);
+    assert!((MAX - SLAB..=MAX).contains(&peak), "the cap of {MAX} was not run into: {peak}");
+    assert_eq!(pool.stats().memory_bytes, account.out.load(SeqCst));
+    assert_eq!(pool.stats().handles, 0);
+    drop(pool);
+    assert_eq!(account.out.load(SeqCst), 0);
+}
+
+#[test]
+fn cap_and_conservation_hold_when_every_nth_call_of_the_source_fails() {
+    for every in 1..=12 {
+        for panics in [false, true] {
+            let (source, account) = odd();
+            let nth = if panics { &account.panics_every } else { &account.fails_every };
+            nth.store(every, SeqCst);
+            let pool =
+                SlabPool::builder().slab_size(SLAB).max_bytes(MAX).idle_bytes(SLAB).source(source).build().unwrap();
+            let (refused, granted) = hustle(&pool, 4, ROUNDS / 20);
+            assert!(refused > 0 && (granted > 0 || every == 1), "every {every}: {refused} refused, {granted} granted");
+            let stats = pool.stats();
+            assert_eq!((stats.handles, stats.pinned_bytes), (0, 0), "every {every}");
+            assert_eq!(stats.memory_bytes, account.out.load(SeqCst), "every {every}, panics: {panics}");
+            assert!(account.peak.load(SeqCst) <= MAX);
+            // All of it can be had again, by anyone.
+            nth.store(0, SeqCst);
+            pool.set_slab_size(SLAB).unwrap();
+            drop(pool.try_alloc(MAX).unwrap());
+            drop(pool);
+            assert_eq!(account.out.load(SeqCst), 0, "every {every}, panics: {panics}");
+        }
+    }
+}

@@ -85,6 +85,7 @@ pub(super) fn slab(slab: &PinnedSlab, out: &mut String) {
     let _ = write!(out, "slab {} gen {} ({}", slab.id, slab.generation, units::bytes(slab.size));
     let _ = write!(out, ", {} used, {} old", units::bytes(slab.live_bytes), units::age(slab.age));
     out.push_str(if slab.attached { ", attached" } else { "" });
+    out.push_str(if slab.foreign { ", foreign" } else { "" });
     out.push_str(if slab.suspect { ", suspect" } else { "" });
     out.push(')');
 }

@@ -27,6 +27,7 @@ const slabs = data.slabs.map((row, rank) => {
     waste: size - live,
     attached: (state & 1) !== 0,
     suspect: (state & 2) !== 0,
+    foreign: (state & 4) !== 0,
     level: nameOf(data.levels, level),
     handles,
     untracked,
@@ -74,6 +75,7 @@ function pinnedBy(slab) {
 function remarks(slab) {
   const words = [];
   if (slab.attached) words.push('attached');
+  if (slab.foreign) words.push('foreign');
   if (slab.suspect) words.push('suspect');
   if (slab.untracked > 0) words.push(`${slab.untracked} untracked`);
   if (slab.inMotion > 0) words.push(`${slab.inMotion} in motion`);

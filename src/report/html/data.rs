@@ -4,7 +4,7 @@
 //! come first, so that the names they refer to are known when these are written; nothing is gathered twice.
 //!
 //! ```text
-//! slab   id, generation, size, used, state (1 attached, 2 suspect), level, handles, untracked, in motion, age min, age max,
+//! slab   id, generation, size, used, state (1 attached, 2 suspect, 4 foreign), level, handles, untracked, in motion, age min, age max,
 //!        slices in all, tags in all, [the first tags], [slices]
 //! slice  offset, length, kind, tag, scope, site, thread, age min, age max, first hint, last hint, stack; all in one array
 //! group  name, number, slices, used, slabs, alone, shared, amortised
@@ -144,7 +144,7 @@ fn slab_row(
     holders: &mut Holders,
     out: &mut impl Write,
 ) -> fmt::Result {
-    let state = u32::from(slab.attached) | u32::from(slab.suspect) << 1;
+    let state = u32::from(slab.attached) | u32::from(slab.suspect) << 1 | u32::from(slab.foreign) << 2;
     write!(out, "[{},{},{},{}", slab.id, slab.generation, slab.size, slab.live_bytes)?;
     write!(out, ",{state},{}", names.levels.of(Some(slab.level)))?;
     write!(out, ",{},{},{}", slab.handles, slab.untracked, slab.in_motion)?;

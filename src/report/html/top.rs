@@ -168,7 +168,7 @@ fn memory(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     let t = &report.totals;
     // Slabs move while a report is taken, so the parts may pass the whole.
     let known = t.live_bytes.saturating_add(t.waste_bytes).saturating_add(t.idle_bytes);
-    let all = t.memory_bytes.max(known);
+    let all = t.memory_bytes.saturating_add(t.foreign_bytes).max(known);
     let parts = [
         ("live", "used by live slices", t.live_bytes),
         ("waste", "waste: pinned, not used", t.waste_bytes),
@@ -193,9 +193,15 @@ fn memory(report: &PinReport, out: &mut impl Write) -> fmt::Result {
         writeln!(out, "<li><i class=\"{class}\"></i><b>{}</b> {what}</li>", Bytes(*bytes))?;
     }
     write!(out, "</ul>\n<p class=\"note\">{} of slab memory", Bytes(all))?;
+    if t.foreign_bytes > 0 {
+        write!(out, ", of which {} are others' that were adopted", Bytes(t.foreign_bytes))?;
+    }
     write!(out, "; besides it {} for the ledger that tells who pins what", Bytes(t.ledger_bytes))?;
     if t.names_bytes > 0 {
         write!(out, " and {} for names, scopes and stacks", Bytes(t.names_bytes))?;
+    }
+    if let Some(resident) = t.resident_bytes {
+        write!(out, ". Of the pinned slabs {} is resident", Bytes(resident))?;
     }
     out.write_str(".</p>\n</section>\n")
 }

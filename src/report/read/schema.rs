@@ -15,7 +15,7 @@ use super::super::model::{Age, PinReport, PinnedSlab, PinnedSlice, ReportMeta};
 use super::places;
 use crate::config::Level;
 use crate::policy::RetainPolicy;
-use crate::raw::SliceKind;
+use crate::raw::{Backing, SliceKind};
 use crate::track::{Frame, ScopeName, Site, Tag, Trace, TraceId};
 
 /// No memory is larger, so no sum of sizes may be: then none can overflow.
@@ -42,6 +42,16 @@ struct Pool {
     slab_size: usize,
     level: LevelName,
     retain_policy: Policy,
+    #[serde(default)]
+    backing: BackingText,
+}
+
+/// Reports of before have none: they were of memory of which nothing was known.
+#[derive(Default, serde::Deserialize)]
+struct BackingText {
+    kind: String,
+    page_size: Option<usize>,
+    note: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -68,10 +78,14 @@ struct SlabText {
     size: usize,
     attached: bool,
     #[serde(default)]
+    foreign: bool,
+    #[serde(default)]
     suspect: bool,
     level: LevelName,
     handles: Handles,
     untracked: Handles,
+    #[serde(default)]
+    resident_bytes: Option<usize>,
     age_ms: AgeText,
     slices: Vec<Slice>,
 }
@@ -140,6 +154,7 @@ impl Document {
             slab_size: self.pool.slab_size,
             level: self.pool.level.0,
             retain_policy: RetainPolicy::new(self.pool.retain_policy.copybreak, self.pool.retain_policy.ratio),
+            backing: self.pool.backing.into_backing(),
             taken_at: self.taken_unix_ms.0,
             now_tick: self.uptime_ms.0,
             memory_bytes: self.totals.memory_bytes,
@@ -150,6 +165,16 @@ impl Document {
         let mut report = PinReport::assemble(meta, self.slabs.0, self.totals.clipped);
         report.traces = self.traces.into_iter().map(TraceText::into_trace).collect();
         report
+    }
+}
+
+impl BackingText {
+    fn into_backing(self) -> Backing {
+        let kind = if self.kind.is_empty() { "unknown".to_owned() } else { self.kind };
+        let mut backing = Backing::new(kind);
+        backing.page_size = self.page_size;
+        backing.note = self.note.map(Into::into);
+        backing
     }
 }
 
@@ -254,6 +279,7 @@ impl TryFrom<SlabText> for Slab {
             generation: text.generation,
             size,
             attached: text.attached,
+            foreign: text.foreign,
             suspect: text.suspect,
             level: text.level.0,
             handles,
@@ -261,6 +287,7 @@ impl TryFrom<SlabText> for Slab {
             in_motion: handles.abs_diff(slices.len().saturating_add(untracked)),
             live_bytes,
             waste_bytes: size - live_bytes,
+            resident_bytes: text.resident_bytes.map(|bytes| bytes.min(size)),
             age: text.age_ms.0,
             slices,
         }))

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::server;
 use crate::config::Level;
 use crate::policy::RetainPolicy;
-use crate::raw::{SlabView, SliceKind, SlotView};
+use crate::raw::{Backing, SlabView, SliceKind, SlotView};
 use crate::report::PinReport;
 use crate::report::model::ReportMeta;
 use crate::track::Tag;
@@ -22,6 +22,7 @@ pub(super) fn meta() -> ReportMeta {
         slab_size: 10 * MIB,
         level: Level::Sites,
         retain_policy: RetainPolicy::new(1024, 16),
+        backing: Backing::new("heap"),
         taken_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         now_tick: NOW,
         memory_bytes: 0,
@@ -37,12 +38,14 @@ pub(super) fn slab(id: u64, size: usize, slots: Vec<SlotView>) -> SlabView {
         generation: 1,
         size,
         attached: false,
+        foreign: false,
         suspect: false,
         handles: slots.len() as u64,
         untracked: 0,
         level: Level::Sites,
         attached_tick: NOW - 200,
         retired_tick: Some(NOW - 100),
+        resident: None,
         slots,
     }
 }

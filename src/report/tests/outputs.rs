@@ -123,6 +123,7 @@ fn every_column_of_the_csv() {
     views[0].untracked = 2;
     views[0].handles = 4;
     let mut report = PinReport::build(server_meta(), views);
+    report.slabs[0].resident_bytes = Some(4096);
     let slice = &mut report.slabs[0].slices[0];
     slice.scope = Some(ScopeName::new(Tag::new("ws_session"), 42));
     slice.first_hint = Some(Tag::new("parsed"));
@@ -150,13 +151,14 @@ fn every_column_of_the_csv() {
         table(&rows[0]),
         format!(
             "1700000000123|tls|0|1|10485760|false|false|sites|shared|1|0|20|req.head|ws_session|42|{file}|{line}|{column}\
-             |1|500|3000|parsed|queued|server::read_head < server.rs:7 < ?|20|3495247|3495267"
+             |1|500|3000|parsed|queued|server::read_head < server.rs:7 < ?|20|3495247|3495267|4096"
         )
     );
     let unlisted =
-        "1700000000123|tls|0|1|10485760|false|false|sites|untracked|2|||||||||| 500|3000||||0|3495247|3495247";
+        "1700000000123|tls|0|1|10485760|false|false|sites|untracked|2|||||||||| 500|3000||||0|3495247|3495247|4096";
     assert_eq!(table(&rows[1]), unlisted.replace(' ', ""));
-    let unseen = "1700000000123|tls|0|1|10485760|false|false|sites|in_motion|1||||||||||500|3000||||0|3495246|3495246";
+    let unseen =
+        "1700000000123|tls|0|1|10485760|false|false|sites|in_motion|1||||||||||500|3000||||0|3495246|3495246|4096";
     assert_eq!(table(&rows[2]), unseen);
 }
 

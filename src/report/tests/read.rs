@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::fixtures::{build, meta, server_meta, server_under_load, slab, slot};
 use super::twin::{Random, random_views};
 use crate::config::Level;
+use crate::raw::Backing;
 use crate::report::model::ReportMeta;
 use crate::report::{PinReport, ReadError};
 use crate::track::{Frame, ScopeName, Tag, Trace, TraceId};
@@ -22,6 +23,11 @@ fn with_all_there_is(random: &mut Random, report: PinReport) -> PinReport {
         pool: ["tls", "", "\u{1b}[2J \"quoted\" \u{202e}"][random.below(3)].to_owned(),
         level: [Level::Off, Level::Counters, Level::Sites, Level::backtraces(1), Level::backtraces(100)]
             [random.below(5)],
+        backing: [
+            Backing::new("heap"),
+            Backing::new("mmap").with_page_size(4096).with_note("huge pages asked for, \u{1b}[2J \"normal\" ones used"),
+        ][random.below(2)]
+        .clone(),
         memory_bytes: random.below(1 << 30),
         idle_bytes: random.below(1 << 20),
         ledger_bytes: random.below(1 << 20),
@@ -34,6 +40,7 @@ fn with_all_there_is(random: &mut Random, report: PinReport) -> PinReport {
     let mut slabs = report.slabs;
     for slab in &mut slabs {
         slab.suspect = random.one_in(3);
+        slab.resident_bytes = random.one_in(2).then(|| random.below(slab.size + 1));
         slab.level = if random.one_in(3) { Level::backtraces(7) } else { slab.level };
         for slice in &mut slab.slices {
             let tag = |random: &mut Random| Tag::new(["kept", "in the cache", "ws_session", "\0"][random.below(4)]);

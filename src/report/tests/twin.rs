@@ -90,6 +90,7 @@ pub(super) fn random_views(random: &mut Random) -> Vec<SlabView> {
                 id: id as u64,
                 generation: 1 + random.below(9) as u64,
                 size,
+                foreign: id % 4 == 3,
                 suspect: false,
                 attached: random.one_in(5),
                 handles,
@@ -97,6 +98,7 @@ pub(super) fn random_views(random: &mut Random) -> Vec<SlabView> {
                 level: Level::Sites,
                 attached_tick: NOW - 1_000,
                 retired_tick: random.one_in(2).then_some(NOW - 500),
+                resident: random.one_in(2).then(|| random.below(size + 1)),
                 slots,
             }
         })
@@ -202,6 +204,8 @@ fn check_totals(views: &[SlabView], report: &PinReport) {
     let pinned: usize = views.iter().map(|view| view.size).sum();
     let live: usize = views.iter().map(|view| bytes_of(view.size, view.slots.iter()).len()).sum();
     assert_eq!((t.pinned_bytes, t.live_bytes, t.waste_bytes), (pinned, live, pinned - live));
+    let foreign: usize = views.iter().filter(|view| view.foreign).map(|view| view.size).sum();
+    assert_eq!(t.foreign_bytes, foreign);
     assert_eq!(pinned, t.reclaimable_bytes + t.attached_bytes + t.unlisted_bytes + t.writable_bytes);
     assert_eq!(t.slabs, report.slabs.len());
     assert_eq!(t.slices, report.slabs.iter().map(|slab| slab.slices.len()).sum::<usize>());

@@ -251,6 +251,9 @@ fn pinned_by(slab: &PinnedSlab) -> String {
     if slab.untracked > 0 {
         parts.push(format!("{} unlisted", slab.untracked));
     }
+    if slab.foreign {
+        parts.push("(foreign)".to_owned());
+    }
     if slab.suspect {
         parts.push("(suspect)".to_owned());
     }
