@@ -242,3 +242,23 @@ fn many_moved_slices_do_not_use_up_slots() {
     let now = pool.stats().ledger_bytes;
     assert!(now <= most + most / 10, "{most} bytes of slots were there, now {now}");
 }
+
+#[test]
+fn a_parked_slice_of_foreign_memory_lets_it_go() {
+    let pool = pool();
+    let foreign: Vec<u8> = (0..200).collect();
+    let bytes = bytes::Bytes::from(foreign);
+    let (value, rest) = (pool.adopt(bytes.slice(20..40), 10_000, "value"), bytes.slice(100..));
+    drop(bytes);
+    let parked = value.park("header.value");
+    assert!(pool.report().slabs[0].foreign);
+    let before = pool.stats().foreign_bytes;
+    let plan = pool.report().parked_plan(&all());
+    let did = pool.compact(&all());
+    assert_eq!((did, did.slices, did.freed_bytes), (plan, 1, 10_000));
+    assert_eq!((before, pool.stats().foreign_bytes), (10_000, 0));
+    assert_eq!(parked.get()[..], (20..40).collect::<Vec<u8>>()[..]);
+    assert!(rest.is_unique(), "the adopted part is gone");
+    let slice = pool.adopt(rest, 10_000, "rest").park("rest").unpark();
+    assert_eq!((slice.len(), slice[0], pool.report().slabs[0].slices[0].len), (100, 100, 100));
+}

@@ -45,7 +45,7 @@ pub(super) struct Berth {
     pub(super) local: AtomicU32,
     /// Never changes.
     slot: NonNull<Slot>,
-    /// The new place.
+    /// The place: in the slab first, and then the new one.
     pub(super) data: AtomicPtr<u8>,
     pub(super) owned: AtomicPtr<Owned>,
     /// Written with the new place, read by who reads there.

@@ -547,11 +547,15 @@ impl Header {
         if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
     }
 
-    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours.
-    pub(super) fn pin(&self) -> Option<State> {
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours unless it may be
+    /// `foreign`.
+    pub(super) fn pin(&self, foreign: bool) -> Option<State> {
         loop {
             let state = self.state();
-            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) || self.is_foreign() {
+            if self.owner() != thread::NOBODY
+                || !(1..BIAS / 2).contains(&state.refs())
+                || (!foreign && self.is_foreign())
+            {
                 return None;
             }
             let pinned = State(state.0 + 1);

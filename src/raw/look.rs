@@ -18,7 +18,13 @@ impl Look {
     /// Begins a look, if the slab is detached and has a slice.
     pub(crate) fn take(this: NonNull<Header>) -> Option<Look> {
         // SAFETY: headers are type-stable.
-        unsafe { this.as_ref() }.pin().map(|_| Look(this))
+        unsafe { this.as_ref() }.pin(false).map(|_| Look(this))
+    }
+
+    /// The same, at a slab of somebody else's memory too: nothing is to be done to its dead bytes.
+    pub(super) fn take_any(this: NonNull<Header>) -> Option<Look> {
+        // SAFETY: as above.
+        unsafe { this.as_ref() }.pin(true).map(|_| Look(this))
     }
 
     pub(super) fn header(&self) -> &Header {

@@ -125,7 +125,7 @@ impl Errand<'_> {
             done.complete = false;
             return None;
         }
-        let Some(look) = Look::take(this) else {
+        let Some(look) = Look::take_any(this) else {
             done.leave(Left::Moving, seen.parked);
             return None;
         };
@@ -139,7 +139,6 @@ impl Errand<'_> {
             header.set_owner(thread::MOVER);
         }
         header.claim_for_mover(0);
-        copy(header, list);
         let refs = cross(header, ledger, list, done);
         list.clear();
         header.claim_for_mover(refs);
@@ -185,23 +184,7 @@ fn board(look: &Look, seen: &Glance, pack: bool, list: &mut Vec<Passenger>) -> R
     Ok(())
 }
 
-/// Copies the slices to where there is room for them.
-fn copy(header: &Header, list: &[Passenger]) {
-    header.fixed.witness.read();
-    for passenger in list {
-        if let Some((_, place)) = passenger.copy {
-            // SAFETY: in bounds of the slab, which the look holds. Nobody writes there: the slice was alive when it was listed, nobody
-            // attaches the slab while the look is on, and no handle on shared bytes becomes a writer, for it would count the look's
-            // reference. At `place` there is room for these bytes, which nobody else knows.
-            unsafe {
-                let from = NonNull::new_unchecked(header.base().add(passenger.extent.offset()));
-                place.copy_from_nonoverlapping(from, passenger.extent.len());
-            }
-        }
-    }
-}
-
-/// Publishes the copies. Returns how many references to the slab are to be given back.
+/// Copies the slices and publishes the copies. Returns how many references to the slab are to be given back.
 fn cross(header: &Header, ledger: &Arc<Ledger>, list: &[Passenger], done: &mut Compaction) -> u32 {
     let mut refs = 0;
     for passenger in list {
@@ -277,7 +260,7 @@ impl Passenger {
             self.cancel();
             return Crossing::Gone;
         }
-        // It may have become another slice's in between; what was listed of it and is the same still is good for that too.
+        // It may have become another slice's in between; if that has the same place it goes as well.
         if slot.extent() != self.extent {
             // AcqRel: as above.
             let word = berth.word.fetch_and(!MOVING, Ordering::AcqRel);
@@ -285,6 +268,12 @@ impl Passenger {
             return if word & DROPPED != 0 { clean_up(berth) } else { Crossing::Gone };
         }
         berth.copied.write();
+        // Relaxed: written before the berth's life began.
+        if let Some(from) = NonNull::new(berth.data.load(Ordering::Relaxed)) {
+            // SAFETY: the slice has this many bytes there, and its handle is alive or has left its end to this. At `data` there is
+            // room for them, which nobody else knows.
+            unsafe { data.copy_from_nonoverlapping(from, self.extent.len()) };
+        }
         // Relaxed, both: published with `MOVED`.
         berth.data.store(data.as_ptr(), Ordering::Relaxed);
         berth.owned.store(owned.as_ptr(), Ordering::Relaxed);

@@ -21,10 +21,14 @@ use std::sync::Arc;
 pub(crate) struct Parked {
     /// Where it lay when it was parked.
     ptr: NonNull<u8>,
+    /// With the flag [`BERTHED`].
     len: usize,
     /// A berth, or what any handle has: then it is never moved.
     word: Word,
 }
+
+/// The word is a berth. No length has this bit.
+const BERTHED: usize = 1 << (usize::BITS - 1);
 
 // SAFETY: as for `Shared`; the berth is made for many threads.
 unsafe impl Send for Parked {}
@@ -46,15 +50,24 @@ impl Shared {
                     if header.fixed.parked.load(Ordering::Relaxed) == 0 {
                         header.fixed.parked.store(1, Ordering::Relaxed);
                     }
-                    // Before it is marked: who sees the mark finds the berth alive.
-                    // SAFETY: berths are type-stable. Release: pairs with the Acquire in `seen`.
-                    unsafe { berth.as_ref() }.word.store(LIVE, Ordering::Release);
+                    // What another handle is to list. The slot itself may be set aside by then.
+                    slot_ref.set_root(slot_ref.own_extent());
+                    // SAFETY: berths are type-stable.
+                    let berth = unsafe { berth.as_ref() };
+                    // Relaxed: published with `LIVE`.
+                    berth.data.store(ptr.as_ptr(), Ordering::Relaxed);
+                    // Before it is marked: who sees the mark finds the berth alive. Release: pairs with the Acquire in `seen` and of
+                    // the mover.
+                    berth.word.store(LIVE, Ordering::Release);
                     slot_ref.set_mark(slot_ref.mark().shared().ever_shared().parked());
                 })
             }
             _ => None,
         };
-        Parked { ptr, len, word: berth.map_or(word, Word::parked) }
+        match berth {
+            Some(berth) => Parked { ptr, len: len | BERTHED, word: Word::parked(berth) },
+            None => Parked { ptr, len, word },
+        }
     }
 }
 
@@ -92,13 +105,13 @@ impl Parked {
 
     #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.len & !BERTHED
     }
 
     #[inline(always)]
     fn berth(&self) -> Option<&Berth> {
         // SAFETY: berths are type-stable while the ledger lives, which this handle keeps alive: by its slab, or by a reference.
-        self.word.berth().map(|berth| unsafe { &*berth.as_ptr() })
+        (self.len & BERTHED != 0).then(|| unsafe { &*self.word.berth() })
     }
 
     /// Whether it was moved out of its slab.
@@ -160,10 +173,12 @@ impl Parked {
     pub(crate) fn is_compact(&self) -> bool {
         match (self.berth(), self.owned(), self.word) {
             // SAFETY: the handle keeps it alive.
-            (Some(_), Some(owned), _) => unsafe { owned.as_ref() }.is_exactly(self.len),
+            (Some(_), Some(owned), _) => unsafe { owned.as_ref() }.is_exactly(self.len()),
             (Some(_), None, _) => false,
             // SAFETY: the parts of a handle, which is neither released nor used beyond this.
-            (None, _, word) => ManuallyDrop::new(unsafe { Shared::from_parts(self.ptr, self.len, word) }).is_compact(),
+            (None, _, word) => {
+                ManuallyDrop::new(unsafe { Shared::from_parts(self.ptr, self.len(), word) }).is_compact()
+            }
         }
     }
 
@@ -282,7 +297,7 @@ impl Reading<'_> {
             }
         }
         // SAFETY: valid as long as the seat is held, or else as long as the handle; nobody writes to bytes that a handle covers.
-        unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.parked.len) }
+        unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.parked.len()) }
     }
 
     /// An ordinary handle on the same bytes, where they are now.
@@ -300,17 +315,15 @@ impl Reading<'_> {
                 None => Word::NOTHING,
             },
             Some(berth) => {
-                let header = berth.header();
-                // SAFETY: the seat holds the slab.
-                let offset = self.ptr.addr().get() - unsafe { header.as_ref() }.base().addr();
-                // Not from the slot, which a mover may have cleared.
-                let entry = complete(berth.slot().mark().unparked())(Extent::new(offset, parked.len));
+                // The seat holds the slab.
+                let (header, slot) = (berth.header(), berth.slot());
+                let entry = complete(slot.mark().unparked())(slot.root());
                 let entry = Entry { parent: Some(berth.slot_ptr()), ..entry };
                 Word::tracked(Header::enlist(header, entry), header)
             }
         };
         // SAFETY: `word` holds the bytes.
-        unsafe { Shared::from_parts(self.ptr, parked.len, word) }
+        unsafe { Shared::from_parts(self.ptr, parked.len(), word) }
     }
 
     /// Ends it. Returns the slab to whoever emptied it: the last reader of the old place of a slice that was moved meanwhile.

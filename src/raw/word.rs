@@ -17,7 +17,6 @@ const SLOT: usize = 0;
 const OWNED: usize = 1;
 const UNTRACKED: usize = 2;
 const POOL: usize = 3;
-const BERTH: usize = 4;
 
 /// What keeps a handle's bytes alive.
 #[derive(Clone, Copy)]
@@ -50,15 +49,15 @@ impl Word {
         Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
     }
 
-    /// Only in a `Parked`: nothing here but [`berth`](Word::berth) understands it.
+    /// Only in a `Parked` that says so itself: to all else here it would be a slot.
     pub(super) fn parked(berth: NonNull<Berth>) -> Word {
-        Word(berth.as_ptr().map_addr(|address| address | BERTH).cast())
+        Word(berth.as_ptr().cast())
     }
 
+    /// The berth that it was made from.
     #[inline(always)]
-    pub(super) fn berth(self) -> Option<NonNull<Berth>> {
-        let untagged = self.0.map_addr(|address| address & !TAG);
-        NonNull::new(untagged.cast()).filter(|_| self.0.addr() & TAG == BERTH)
+    pub(super) fn berth(self) -> *const Berth {
+        self.0.cast_const().cast()
     }
 
     /// For an empty buffer of the pool with this id, which was once `size` bytes long.
