@@ -67,7 +67,7 @@ pub const MODELS: &[Model] = &[
     },
     Model {
         name: "a_late_drop_against_the_slabs_next_life",
-        preemptions: Some(3),
+        preemptions: Some(2),
         floor: 1_000,
         outcomes: &["moved"],
         body: a_late_drop_against_the_slabs_next_life,

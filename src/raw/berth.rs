@@ -172,7 +172,7 @@ impl Segment {
         if self.berths().is_null() {
             return;
         }
-        for slot in &self.slots()[..] {
+        for slot in self.slots() {
             // Acquire, in `extent`: pairs with the Release in `free`; their last look at the ledger is over.
             while slot.extent() == Extent::KEPT {
                 wait();

@@ -171,15 +171,11 @@ impl Parked {
 
     /// Whether it keeps nothing allocated but its own bytes.
     pub(crate) fn is_compact(&self) -> bool {
-        match (self.berth(), self.owned(), self.word) {
+        if let Some(owned) = self.owned() {
             // SAFETY: the handle keeps it alive.
-            (Some(_), Some(owned), _) => unsafe { owned.as_ref() }.is_exactly(self.len()),
-            (Some(_), None, _) => false,
-            // SAFETY: the parts of a handle, which is neither released nor used beyond this.
-            (None, _, word) => {
-                ManuallyDrop::new(unsafe { Shared::from_parts(self.ptr, self.len(), word) }).is_compact()
-            }
+            return unsafe { owned.as_ref() }.is_exactly(self.len());
         }
+        self.berth().is_none() && shared::is_compact(self.word, self.len())
     }
 
     /// What the new place belongs to.

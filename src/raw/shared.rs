@@ -275,12 +275,7 @@ impl Shared {
 
     /// Whether it keeps nothing allocated but its own bytes.
     pub(crate) fn is_compact(&self) -> bool {
-        match self.word.hold() {
-            Hold::Nothing | Hold::Pool(_) => true,
-            Hold::Slot(_) | Hold::Untracked(_) => false,
-            // SAFETY: this handle keeps it alive.
-            Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(self.len),
-        }
+        is_compact(self.word, self.len)
     }
 
     /// Whether a slab is kept alive.
@@ -344,6 +339,15 @@ pub(super) fn retained_size(word: Word) -> usize {
         Hold::Owned(owned) => unsafe { owned.as_ref() }.size(),
         // SAFETY: headers are type-stable.
         _ => word.header().map_or(0, |header| unsafe { header.as_ref() }.size()),
+    }
+}
+
+pub(super) fn is_compact(word: Word, len: usize) -> bool {
+    match word.hold() {
+        Hold::Nothing | Hold::Pool(_) => true,
+        Hold::Slot(_) | Hold::Untracked(_) => false,
+        // SAFETY: the handle keeps it alive.
+        Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(len),
     }
 }
 
