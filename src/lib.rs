@@ -84,6 +84,7 @@
 //! | what of it did others make? | [`adopt`](SlabPool::adopt), [`CompactBytes`], [`docs::foreign`] |
 //! | what would compacting free? | [`compact_plan`](PinReport::compact_plan) |
 //! | tell me when | [`SlabPool::watch`] |
+//! | no more than this much | [`max_bytes`](SlabPoolBuilder::max_bytes), [`alloc_async`](SlabPool::alloc_async), [quotas](SlabPool::set_scope_quota): [`docs::limits`] |
 //! | never again | [`assert_no_pins!`], [`pin_gate`](SlabPool::pin_gate), [`close`](SlabPool::close) |
 //!
 //! # Features

@@ -178,6 +178,28 @@ fn it_is_never_used_again() {
     assert_eq!(dropped(&drops), 1);
 }
 
+/// Nor are its pages given back, nor is it cut from between its slices.
+#[test]
+fn its_holes_are_left_alone() {
+    let pool = SlabPool::builder().slab_size(64 * KIB).build().unwrap();
+    let (read, _) = buffer(64 * KIB);
+    let kept = pool.adopt(read.slice(..20), 64 * KIB, "x");
+    let punched = pool.punch();
+    assert_eq!((punched.pinned_slabs, punched.not_page_backed, punched.given_back_bytes), (1, 1, 0));
+    let ours: Vec<_> = (0..40)
+        .map(|_| {
+            let mut ours = pool.alloc(60 * KIB);
+            ours.extend_from_slice(&[255; 60 * KIB]);
+            ours.freeze().slice(..20)
+        })
+        .collect();
+    assert!(read.iter().enumerate().all(|(i, &byte)| byte == i as u8), "somebody wrote to it");
+    let report = pool.report();
+    let foreign = report.slabs.iter().find(|slab| slab.foreign).unwrap();
+    assert_eq!((foreign.slices.len(), foreign.attached, report.totals.foreign_bytes), (1, false, 64 * KIB));
+    drop((kept, ours));
+}
+
 #[test]
 fn empty_static_and_lying_sizes() {
     let pool = SlabPool::new();

@@ -8,7 +8,8 @@
 //!   slabs taken at `Level::Off`;
 //! * live bytes are the union of the handles' bytes, pinned bytes the sizes of the slabs they lie in, `stats` agrees with
 //!   the report, and memory is what the source has handed out and not got back;
-//! * no live byte is handed out again, also of slabs that are cut from around their slices, which some cases must have done;
+//! * no live byte is handed out again, also of slabs that are cut from around their slices, nor given back when slabs are
+//!   punched, both of which some cases must have done;
 //! * `is_unique` is never said of bytes that another handle reaches.
 //!
 //! At the end nothing is pinned; memory is idle slabs and at most two attached ones a thread, and none of the latter once
@@ -31,7 +32,7 @@ mod twin;
 use actions::Action;
 use bufslab::{Level, RetainPolicy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -97,6 +98,9 @@ fn actions(random: &mut Random) -> Vec<Action> {
 
 /// Times that a slab was cut from again around its slices, in all cases.
 static AROUND: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes that were given back under slices, in all cases.
+static PUNCHED: AtomicUsize = AtomicUsize::new(0);
 
 /// Everything a case has, on its way between threads; nothing of it stays behind.
 type Job = (Box<World>, Vec<Action>);
@@ -189,6 +193,7 @@ fn end(mut world: World, workers: Vec<Worker>) {
     if let Some(pool) = world.pool.take() {
         let stats = pool.stats();
         AROUND.fetch_add(stats.slabs_reused_around, Ordering::Relaxed);
+        PUNCHED.fetch_add(world.source.punched(), Ordering::Relaxed);
         assert_eq!(stats.memory_bytes, stats.idle_bytes, "nothing but idle slabs once the threads are gone");
     }
     assert_eq!(world.source.out().0, 0, "slabs that the source never got back");
@@ -249,6 +254,12 @@ fn a_pool_does_what_its_naive_twin_does() {
     assert!(
         around > 0 || failure.is_some() || number("SHADOW_SEED").is_some(),
         "no slab was cut from around its slices"
+    );
+    let punched = PUNCHED.load(Ordering::Relaxed);
+    println!("{punched} bytes were given back under slices");
+    assert!(
+        punched > 0 || failure.is_some() || number("SHADOW_SEED").is_some() || cfg!(miri),
+        "no page was given back"
     );
     if let Some((seed, first, config, actions)) = failure {
         // Once more, with a line for each action.

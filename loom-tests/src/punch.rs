@@ -179,8 +179,8 @@ fn punch_against_attaching_around() {
     release_all(slices.into_iter().chain(theirs));
 }
 
-/// A guest's only slice moves to another slot meanwhile. Catches a look that is believed although it saw neither. At most four
-/// preemptions.
+/// A guest's only slice moves to another slot meanwhile. Catches the page on which the slice ends, and a slot that the look cannot
+/// see made. At most four preemptions.
 fn punch_against_a_clone_that_moves() {
     let (pages, ledger, mut slices) = slab(&[12]);
     let a = slices.remove(0);

@@ -80,7 +80,7 @@ impl SlabPool {
     /// let pool = bufslab::SlabPool::new();
     /// let read = Bytes::from(vec![b'.'; 400 * 1024]);
     /// let buffer = pool.foreign(read.len());
-    /// let kept = [100..120, 5_000..5_020, 90..130].map(|range| buffer.adopt(read.slice(range), "header.value"));
+    /// let kept = [90..130, 5_000..5_020, 100..120].map(|range| buffer.adopt(read.slice(range), "header.value"));
     ///
     /// let report = pool.report();
     /// assert_eq!((report.totals.slabs, report.totals.slices), (1, 3));

@@ -10,7 +10,8 @@ impl SlabPool {
     /// `timeout`.
     ///
     /// From now on [`try_alloc`](SlabPool::try_alloc) fails with an error that [says so](crate::AllocError::is_closed), on every
-    /// thread (an allocation that runs at this very moment may still succeed). Slices that exist stay what they are, and may
+    /// thread (an allocation that runs at this very moment may still succeed), and so does every
+    /// [`alloc_async`](SlabPool::alloc_async) that waits. Slices that exist stay what they are, and may
     /// be cloned, sliced and read. Closing again waits again. All idle slabs go back at once, those included that other threads
     /// have at hand. What stays are the two slabs at most that each allocating thread is attached to: they go back, if they
     /// are empty, when that thread ends or after the last clone of the pool was dropped.

@@ -84,6 +84,7 @@ impl SlabPoolBuilder {
     ///
     /// A thread that runs into it takes the idle slabs that other threads have at hand. The two slabs that each allocating
     /// thread is attached to stay out of the others' reach, also while they are empty: allow for them.
+    /// [`docs::limits`](crate::docs::limits) says what a pool does at its limit.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.config.max_bytes = Some(bytes);
         self

@@ -135,8 +135,9 @@ impl Ledger {
     pub(crate) fn slab(self: &Arc<Self>, size: usize) -> Result<Idle, AllocError> {
         let layout = slab_layout(size).ok_or_else(|| AllocError::too_large(size))?;
         let charge = |in_use: usize| in_use.checked_add(size).filter(|&sum| sum <= self.max_bytes);
+        // Acquire: pairs with the Release in `retire`; what was given back is with the source before this asks it for more.
         self.memory_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, charge)
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, charge)
             .map_err(|in_use| AllocError::over_limit(size, size, self.max_bytes, in_use))?;
         let mut unmade = Unmade { ledger: self, size, header: None };
         let refused = || AllocError::source(size, size);
@@ -162,7 +163,8 @@ impl Ledger {
             unsafe { self.source.deallocate(memory, layout) };
         }
         header_ref.set_memory(ptr::null_mut(), 0);
-        self.memory_bytes.fetch_sub(size, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `slab`.
+        self.memory_bytes.fetch_sub(size, Ordering::Release);
         self.spare_headers.lock().push(header);
     }
 

@@ -49,7 +49,7 @@ pub struct Punched {
     pub moving: usize,
     /// Slabs with handles that are not listed, so that nobody knows which bytes are dead.
     pub untracked: usize,
-    /// Slabs whose source cannot give pages back.
+    /// Slabs whose source cannot give pages back, and slabs of somebody else's memory.
     pub not_page_backed: usize,
     /// Slabs whose source or system refused. Nothing is lost by that.
     pub refused: usize,
@@ -99,6 +99,12 @@ impl Ledger {
             sum.pinned_slabs += 1;
             if attached {
                 sum.attached += 1;
+                continue;
+            }
+            // SAFETY: as above.
+            if unsafe { header.as_ref() }.is_foreign() {
+                // Somebody else's pages, which are not ours to give.
+                sum.not_page_backed += 1;
                 continue;
             }
             // Room first: a slab that comes back must not be lost.

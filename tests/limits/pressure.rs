@@ -32,10 +32,10 @@ fn a_mark_is_told_once_until_the_memory_fell_well_below_it() {
     kept.extend((0..8).map(|_| pool.alloc(SLAB)));
     assert_eq!(count(), 1, "not for every slab above the mark");
     // A little below is not below.
-    kept.truncate(10);
-    kept.extend((0..3).map(|_| pool.alloc(SLAB)));
+    // Two slabs stay attached: nine are in use.
+    kept.truncate(7);
+    kept.extend((0..6).map(|_| pool.alloc(SLAB)));
     assert_eq!(count(), 1);
-    // Two slabs stay attached.
     kept.clear();
     kept.extend((0..12).map(|_| pool.alloc(SLAB)));
     assert_eq!(count(), 2);
@@ -80,7 +80,7 @@ fn callbacks_that_cannot_help_are_left_alone_for_a_while() {
         failures += 1;
     }
     let calls = told.lock().unwrap().len();
-    let most = start.elapsed().as_millis() as usize / 100 + 2;
+    let most = start.elapsed().as_millis() as usize / 50 + 2;
     assert!((1..=most).contains(&calls), "{calls} calls for {failures} failures in {:?}", start.elapsed());
     drop(all);
 }

@@ -1,6 +1,7 @@
 //! Many threads allocate, cut, clone and drop, around pins and not, while one punches: every byte that was written stays.
 
 use super::support::{alone, builder, conserved};
+use bufslab::report::PinnedSlab;
 use bufslab::{Reuse, SlabBytes, SlabPool};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -39,7 +40,7 @@ fn check(slice: &SlabBytes, value: u8) {
 }
 
 fn run(reuse: Reuse) {
-    let pool = builder(64 * 1024).reuse(reuse).build().unwrap();
+    let pool = builder(64 * 1024).reuse(reuse).idle_bytes(256 * 1024).build().unwrap();
     let (stop, given_back) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (passed_on, received) = mpsc::sync_channel::<(SlabBytes, u8)>(64);
     std::thread::scope(|scope| {
@@ -84,6 +85,14 @@ fn run(reuse: Reuse) {
                 let outcome = pool.punch();
                 conserved(&outcome);
                 given_back.fetch_add(outcome.given_back_bytes, Ordering::Relaxed);
+            }
+        });
+        scope.spawn(|| {
+            // Slabs go back to the system under its eyes.
+            while !stop.load(Ordering::Relaxed) {
+                let report = pool.report();
+                let fits = |slab: &PinnedSlab| slab.resident_bytes.is_none_or(|bytes| bytes <= slab.size);
+                assert!(report.slabs.iter().all(fits), "{report:#}");
             }
         });
         let done = Done(&stop);

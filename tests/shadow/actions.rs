@@ -39,6 +39,7 @@ impl World {
                 }
             }
             66 if a % 4 == 0 => self.pool = None,
+            67..71 => self.punch(),
             _ => {
                 let Some(twin) = self.take(which) else { return };
                 match &twin.handle {
@@ -75,6 +76,16 @@ impl World {
     }
 
     // ---- The pool.
+
+    fn punch(&mut self) {
+        let Some(pool) = &self.pool else { return };
+        let (pinned, before) = (pool.stats().pinned_slabs, self.source.punched());
+        let outcome = pool.punch();
+        assert_eq!(outcome.given_back_bytes, self.source.punched() - before);
+        // Nothing moves: every pinned slab is attached, or known to the byte, or has handles that are not.
+        let known = outcome.punched + outcome.dense + outcome.attached + outcome.untracked;
+        assert_eq!((outcome.pinned_slabs, known), (pinned, pinned), "{outcome:?}");
+    }
 
     /// A length that often fits a slab and sometimes does not.
     fn some_len(&self, n: usize) -> usize {

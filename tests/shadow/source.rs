@@ -1,8 +1,11 @@
-//! The heap, with a list of the slabs that are out: how the twin knows which slab an address lies in.
+//! The heap, with a list of the slabs that are out: how the twin knows which slab an address lies in. It has pages of 16 bytes,
+//! which are overwritten when they are given back: who needs them still sees that.
 
 use bufslab::{HeapSource, SlabSource};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
 
@@ -15,9 +18,13 @@ struct Book {
     slabs: BTreeMap<usize, usize>,
     bytes: usize,
     peak: usize,
+    punched: usize,
 }
 
-// SAFETY: every call is handed on to the heap's source.
+/// Bytes of what is a page here.
+const PAGE: usize = 16;
+
+// SAFETY: every call is handed on to the heap's source; `punch` writes to the ranges it is given.
 unsafe impl SlabSource for Recorded {
     fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         let memory = HeapSource.allocate(layout)?;
@@ -38,6 +45,26 @@ unsafe impl SlabSource for Recorded {
             HeapSource.deallocate(memory, layout);
         }
     }
+
+    fn page_size(&self, memory: NonNull<u8>, layout: Layout) -> Option<usize> {
+        assert_eq!(self.size_of(memory.addr().get()), layout.size());
+        Some(PAGE)
+    }
+
+    unsafe fn punch(&self, memory: NonNull<u8>, layout: Layout, dead: &[Range<usize>]) -> io::Result<usize> {
+        let (start, mut before) = (memory.addr().get(), 0);
+        assert!(!dead.is_empty());
+        for range in dead {
+            assert!(before <= range.start && range.start < range.end && range.end <= layout.size(), "{dead:?}");
+            assert!((start + range.start) % PAGE == 0 && (start + range.end) % PAGE == 0, "{dead:?}");
+            before = range.end + 1;
+            // SAFETY: in bounds, and nobody needs these bytes.
+            unsafe { memory.add(range.start).write_bytes(0xDD, range.len()) };
+        }
+        let bytes = dead.iter().map(Range::len).sum();
+        self.0.lock().unwrap().punched += bytes;
+        Ok(bytes)
+    }
 }
 
 impl Recorded {
@@ -51,6 +78,11 @@ impl Recorded {
     /// Size of the slab that starts here.
     pub(crate) fn size_of(&self, start: usize) -> usize {
         self.0.lock().unwrap().slabs[&start]
+    }
+
+    /// Bytes of pages that were given back under slices.
+    pub(crate) fn punched(&self) -> usize {
+        self.0.lock().unwrap().punched
     }
 
     /// Number and bytes of the slabs that are out, and the most bytes there ever were.
