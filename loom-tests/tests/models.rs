@@ -66,6 +66,7 @@ models! {
     owner_and_guest_drop_overlapping_secrets
     a_secret_is_overwritten_before_its_slab_is_reused
     a_secret_beside_a_slice_that_moves
+    a_secret_goes_while_its_slab_is_attached_around
     around_against_a_clone_that_moves
     around_against_slice_and_split_to
     around_against_slots_changing_hands

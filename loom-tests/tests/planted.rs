@@ -51,6 +51,7 @@ const PLANTS: &[Plant] = &[
     Plant::NotesKept,
     Plant::WipeUnflagged,
     Plant::WipeAfterRelease,
+    Plant::WipeFlagTakenDown,
     Plant::LooksBesideEachOther,
     Plant::AroundKeepsPin,
     Plant::HoleFromTheStart,
@@ -312,6 +313,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "owner_and_guest_drop_overlapping_secrets",
             "a_secret_beside_a_slice_that_moves",
         ],
+        Plant::WipeFlagTakenDown => &["a_secret_goes_while_its_slab_is_attached_around"],
         Plant::WipeAfterRelease => {
             &["a_secret_is_overwritten_before_its_slab_is_reused", "overlapping_secrets_dropped_on_two_threads"]
         }

@@ -236,10 +236,8 @@ impl Attached {
     pub(crate) fn next_hole(&mut self, n: usize) -> bool {
         let Some(hole) = self.holes.next(n) else { return false };
         let header = self.header();
-        if header.must_wipe() {
-            // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole. The flag stays: see `secret`.
-            unsafe { header.open_and_wipe(hole.offset(), hole.len()) };
-        }
+        // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
+        unsafe { header.wipe_hole_if_must(hole) };
         header.set_cursor(if planted(Plant::HoleFromTheStart) { 0 } else { hole.offset() });
         self.open(hole.end() - poison::MARGIN);
         true

@@ -79,6 +79,21 @@ impl Header {
         unsafe { self.open_and_wipe(0, self.size()) };
     }
 
+    /// Overwrites a hole of a slab that has slices, if the slab must be. The flag stays up.
+    ///
+    /// # Safety
+    ///
+    /// No slice covers the hole, and only the caller could cut one from it.
+    pub(super) unsafe fn wipe_hole_if_must(&self, hole: Extent) {
+        if self.must_wipe() {
+            // SAFETY: the caller's promise.
+            unsafe { self.open_and_wipe(hole.offset(), hole.len()) };
+            if planted(Plant::WipeFlagTakenDown) {
+                self.fixed.must_wipe.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// As [`wipe_range`](Header::wipe_range), for bytes that no slice covers.
     ///
     /// # Safety

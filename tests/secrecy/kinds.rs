@@ -305,5 +305,10 @@ fn what_cannot_be_overwritten_is_not_marked() {
     assert!(!SlabBytes::from_owner([7; 20]).zero_on_drop().is_zeroed_on_drop());
     assert!(!SlabBytes::from(Bytes::from_static(b"counted elsewhere")).zero_on_drop().is_zeroed_on_drop());
     assert!(SlabBytesMut::new().zero_on_drop().is_zeroed_on_drop(), "it remembers");
+    let theirs = Bytes::from(vec![7; 100]);
+    let adopted = SlabPool::new().adopt(theirs.clone(), 100, "theirs").zero_on_drop();
+    assert!(!adopted.is_zeroed_on_drop(), "listed, and somebody else's");
+    drop(adopted);
+    assert_eq!(theirs[..], [7; 100]);
     assert!(SlabBytes::from(vec![1]).zero_on_drop().is_zeroed_on_drop());
 }

@@ -68,6 +68,27 @@ fn room_that_is_taken_back_from_a_guest() {
     assert_eq!(a[..], [1; 20]);
 }
 
+/// A slab that is pinned by a part of what was dropped is flagged, and cut from again around the pin.
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
+fn holes_around_a_pin() {
+    let (pool, arena) = pool(Level::Sites);
+    let kept: Vec<SlabBytes> = (0..100)
+        .map(|round| {
+            let mut read = pool.alloc(SLAB / 3).zero_on_drop();
+            assert!(!shows_secret(&mut read), "round {round} is handed a secret");
+            read.extend_from_slice(&[7; SLAB / 3]);
+            read.fill(SECRET);
+            let read = read.freeze();
+            read.slice(..1)
+        })
+        .collect();
+    assert!(pool.stats().slabs_reused_around > 10, "{:?}", pool.stats());
+    assert!(kept.iter().all(|pin| pin[..] == [SECRET]), "a live byte was overwritten");
+    drop((kept, pool));
+    assert_eq!((arena.out(), arena.secrets()), (0, 0));
+}
+
 /// A thread dies with secrets in its own storage, whose destructors run after the crate's or before.
 #[test]
 fn a_thread_that_dies_with_secrets() {
