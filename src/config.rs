@@ -1,5 +1,6 @@
 //! Floor 1: what a pool can be told, and what is allowed.
 
+use crate::compaction::CompactPolicy;
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use core::cmp::Reverse;
@@ -176,6 +177,7 @@ pub(crate) struct Config {
     pub(crate) zero_on_recycle: bool,
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
+    pub(crate) compact_policy: CompactPolicy,
     pub(crate) suspects: Option<SuspectPolicy>,
 }
 
@@ -192,6 +194,7 @@ impl Default for Config {
             zero_on_recycle: false,
             level: Level::default(),
             retain_policy: RetainPolicy::default(),
+            compact_policy: CompactPolicy::new(),
             suspects: None,
         }
     }

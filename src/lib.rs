@@ -45,6 +45,7 @@
 //! | **reclaimable** | bytes that would be freed if a given set of slices were compacted. |
 //! | **detached** | a slice that owns an exact-size copy and pins no slab. |
 //! | **compact** | turn a slice into a detached one, by copying: [`compact`](SlabBytes::compact). |
+//! | **park** | "for how long I do not know": moved out late, if that frees the slab: [`park`](SlabBytes::park). |
 //! | **punch** | give the dead pages of pinned slabs back to the system, under the live slices: [`punch`](SlabPool::punch). |
 //! | **retain** | "I will keep this for long": compact if the [policy](RetainPolicy) says so. |
 //!
@@ -113,6 +114,7 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 mod buf;
+mod compaction;
 mod config;
 pub mod docs;
 mod error;
@@ -124,6 +126,7 @@ mod maintain;
 pub mod model;
 #[cfg(any(feature = "metrics", feature = "prometheus-client"))]
 mod observe;
+mod park;
 mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
@@ -136,6 +139,7 @@ mod watch;
 
 pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
+pub use compaction::{CompactPolicy, Compaction};
 pub use config::{Level, Reuse};
 pub use error::{AllocError, BuildError, TagShare};
 pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
@@ -147,6 +151,7 @@ pub use maintain::{Maintained, Maintenance, Trimmed};
 pub use observe::SlabCollector;
 #[cfg(feature = "metrics")]
 pub use observe::SlabMetrics;
+pub use park::{Parked, ParkedRef};
 pub use policy::{RetainDecision, RetainPolicy, RetainReason, SuspectPolicy};
 pub use pool::{
     InScope, OverQuota, PoolStats, Pressure, Quota, QuotaAction, QuotaOutcome, Scoped, SlabPool, SlabPoolBuilder,

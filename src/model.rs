@@ -85,6 +85,19 @@ impl Ledger {
         (attached.map(Attached), emptied.pop().map(Idle))
     }
 
+    /// Bytes of headers, slots and berths.
+    pub fn bytes(&self) -> usize {
+        self.0.ledger_bytes()
+    }
+
+    /// Moves the parked slices of all slabs out that are not attached. Returns what was done, and the slabs that were emptied.
+    pub fn compact(&self) -> (crate::Compaction, Vec<Idle>) {
+        let mut emptied = Vec::new();
+        let policy = crate::CompactPolicy::new().older_than(core::time::Duration::ZERO);
+        let did = self.0.compact(&policy, usize::MAX, || true, |idle| emptied.push(Idle(idle)));
+        (did, emptied)
+    }
+
     /// Gives dead pages back. Returns the slabs that looking at them emptied.
     pub fn punch(&self) -> (raw::Punched, Vec<Idle>) {
         let mut emptied = Vec::new();
@@ -306,6 +319,64 @@ impl Shared {
     /// The same bytes, writable, if no other handle sees them.
     pub fn try_into_unique(self) -> Result<Unique, Shared> {
         self.0.try_into_unique().map(Unique).map_err(Shared)
+    }
+}
+
+impl Shared {
+    /// Lets the ledger move it.
+    pub fn park(self) -> Parked {
+        Parked(self.0.park())
+    }
+}
+
+/// A slice that the ledger may move.
+pub struct Parked(raw::Parked);
+
+impl Parked {
+    /// Begins to read.
+    pub fn read(&self) -> Reading<'_> {
+        Reading(self.0.read())
+    }
+
+    /// Looks at the payload. Returns the slab if that emptied it.
+    #[must_use]
+    pub fn check(&self) -> Option<Idle> {
+        let mut reading = self.read();
+        reading.check();
+        reading.leave()
+    }
+
+    /// Whether it was moved.
+    pub fn is_moved(&self) -> bool {
+        self.0.is_moved()
+    }
+
+    /// Gives the handle up.
+    #[must_use]
+    pub fn release(self) -> Option<Idle> {
+        self.0.release().map(Idle)
+    }
+}
+
+/// A reader of a parked slice.
+pub struct Reading<'a>(raw::Reading<'a>);
+
+impl Reading<'_> {
+    /// Looks at the payload.
+    pub fn check(&self) {
+        assert!(self.0.as_slice().iter().all(|&byte| byte == 7), "somebody else's bytes");
+    }
+
+    /// An ordinary handle on the same bytes.
+    #[track_caller]
+    pub fn another(&self) -> Shared {
+        Shared(self.0.another(label(0)))
+    }
+
+    /// Is done.
+    #[must_use]
+    pub fn leave(&mut self) -> Option<Idle> {
+        self.0.leave().map(Idle)
     }
 }
 

@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)]
 
-use bufslab::{BufMut, Level, SlabBytes, SlabPool};
+use bufslab::{BufMut, CompactPolicy, Level, SlabBytes, SlabPool};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr;
@@ -223,4 +223,36 @@ fn no_memory_for_what_a_dying_thread_leaves() {
     });
     kept.sort_unstable();
     assert_eq!(kept, [0, 6], "without memory it is given back, with memory it is kept for others");
+}
+
+#[test]
+fn no_memory_for_parking_and_moving() {
+    let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let policy = CompactPolicy::new().older_than(std::time::Duration::ZERO).below_percent(100);
+    let retire = || drop([(); 3].map(|()| frozen(&pool, SLAB)));
+    // No berth: it stays where it is for good, and is as good as any slice.
+    let stays = frozen(&pool, 1000);
+    let stays = while_failing(Failing::AtLeast(500), || stays.park("stays"));
+    retire();
+    assert_eq!((pool.compact(&policy).left(), stays.is_moved()), (0, false));
+    assert!(stays.read(|bytes| bytes == [1000_usize as u8; 1000]));
+    drop(stays);
+    assert_eq!(pool.stats().pinned_bytes, 0);
+
+    // No copy: both are left, and neither was copied in vain.
+    let two = frozen(&pool, 3000);
+    let (short, long) = (two.slice(..20).park("short"), two.slice(100..1600).park("long"));
+    drop(two);
+    retire();
+    let did = while_failing(Failing::AtLeast(1500), || pool.compact(&policy));
+    assert_eq!((did.left_no_memory, did.copied_bytes, did.complete), (2, 0, true), "{did}");
+    let did = while_failing(Failing::AtLeast(1500), || pool.compact(&policy.pack(true)));
+    assert!(did.left_no_memory == 2 || did.slices == 0, "{did}");
+    assert!(!while_failing(Failing::AtLeast(1), || pool.compact(&policy)).complete);
+    assert!(!short.is_moved() && !long.is_moved());
+    let did = pool.compact(&policy);
+    assert_eq!((did.slices, did.copied_bytes, did.freed_slabs), (2, 1520, 1), "{did}");
+    assert!(
+        short.read(|bytes| bytes == [3000_usize as u8; 20]) && long.read(|bytes| bytes == [3000_usize as u8; 1500])
+    );
 }

@@ -7,6 +7,7 @@
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
+//! | `park` | slices that are moved under drops, readers and clones: no reference is given back twice, no reader sees freed memory |
 //! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
 //! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
@@ -26,6 +27,7 @@ pub mod foreign;
 pub mod harness;
 pub mod looks;
 pub mod notes;
+pub mod park;
 pub mod punch;
 pub mod secret;
 pub mod segments;
@@ -43,6 +45,7 @@ pub const MODELS: &[&[Model]] = &[
     punch::MODELS,
     foreign::MODELS,
     secret::MODELS,
+    park::MODELS,
 ];
 
 /// The model with this name.

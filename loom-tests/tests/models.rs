@@ -77,6 +77,18 @@ models! {
     closing_against_attaching_around
     holes_are_not_reclaimed
 
+    moving_against_a_drop
+    moving_two_against_a_drop
+    moving_against_a_reader
+    moving_against_a_reader_that_leaves
+    moving_against_two_readers
+    moving_against_a_reader_that_owned_the_slab
+    moving_against_a_clone
+    moving_against_attaching_around
+    a_late_drop_against_the_slabs_next_life
+    two_threads_park_in_one_segment
+    the_last_drops_against_the_end_of_the_ledger
+
     punch_against_attaching_around
     punch_against_a_clone_that_moves
     punch_against_slice_and_split_to

@@ -56,6 +56,20 @@ const PLANTS: &[Plant] = &[
     Plant::AroundKeepsPin,
     Plant::HoleFromTheStart,
     Plant::ReclaimsHoles,
+    Plant::MoverInexact,
+    Plant::MoverUnmarked,
+    Plant::MoverClaimsNothing,
+    Plant::MovedRelaxed,
+    Plant::ReleasedUnderReaders,
+    Plant::DroppedUnseen,
+    Plant::MovedSlotFreed,
+    Plant::LocalReaderUnseen,
+    Plant::ReaderLeavesRelaxed,
+    Plant::LocalLeavesRelaxed,
+    Plant::DropUncompared,
+    Plant::MovingUnseen,
+    Plant::SlotKeptLate,
+    Plant::BerthsUnpublished,
     Plant::PunchUnchecked,
     Plant::PunchTouchesSlices,
     Plant::SingleRelaxed,
@@ -309,6 +323,53 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::WipeAfterRelease => {
             &["a_secret_is_overwritten_before_its_slab_is_reused", "overlapping_secrets_dropped_on_two_threads"]
         }
+        Plant::MoverInexact => &["moving_against_attaching_around"],
+        Plant::MoverUnmarked => &[
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
+        Plant::MoverClaimsNothing => &[
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
+        Plant::MovedRelaxed => &[
+            "moving_against_a_reader",
+            "moving_against_two_readers",
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
+        Plant::ReleasedUnderReaders => {
+            &["moving_against_a_reader", "moving_against_two_readers", "moving_against_a_clone"]
+        }
+        Plant::DroppedUnseen => &["moving_against_a_drop", "moving_two_against_a_drop"],
+        Plant::MovedSlotFreed => &["a_late_drop_against_the_slabs_next_life"],
+        Plant::LocalReaderUnseen => {
+            &["moving_against_a_reader_that_owned_the_slab", "moving_against_a_reader_that_leaves"]
+        }
+        Plant::ReaderLeavesRelaxed => {
+            &["moving_against_a_reader", "moving_against_a_reader_that_leaves", "moving_against_two_readers"]
+        }
+        Plant::LocalLeavesRelaxed => &["moving_against_a_reader_that_owned_the_slab"],
+        Plant::DropUncompared => &[
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
+        Plant::MovingUnseen => &[
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
+        Plant::SlotKeptLate => &["moving_against_a_drop", "moving_two_against_a_drop"],
+        Plant::BerthsUnpublished => &["two_threads_park_in_one_segment"],
         Plant::SingleRelaxed => &["report_against_a_foreign_slab_that_ends"],
         Plant::SizeRelaxed => &["report_against_a_foreign_slab_that_ends"],
         Plant::ForeignJoinsDead => &["joining_against_the_last_drop", "joining_against_the_next_life"],

@@ -48,7 +48,7 @@ impl SlabBytes {
     }
 
     #[inline]
-    pub(super) fn into_raw(self) -> Shared {
+    pub(crate) fn into_raw(self) -> Shared {
         let mut this = ManuallyDrop::new(self);
         core::mem::replace(&mut this.raw, Shared::empty())
     }

@@ -6,7 +6,7 @@ use core::fmt::{self, Debug, Formatter, LowerHex, UpperHex, Write};
 use std::io;
 
 /// Writes the byte string literal for `bytes`: `b"GET / HTTP/1.1\r\n"`.
-fn write_literal(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
+pub(crate) fn write_literal(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
     f.write_str("b\"")?;
     for &byte in bytes {
         match byte {

@@ -21,6 +21,7 @@ pub use alloc_async::AllocAsync;
 pub use bytes::SlabBytes;
 pub(crate) use bytes::out_of_memory;
 pub use bytes_mut::SlabBytesMut;
+pub(crate) use format::write_literal;
 
 use crate::raw::Idle;
 

@@ -57,3 +57,7 @@ pub mod heap_snapshot {}
 #[doc = include_str!("pictures/embedded.md")]
 #[doc = include_str!("finding_a_pin.md")]
 pub mod finding_a_pin {}
+
+/// Parked slices: copied only if they live long, and how a slice is moved under its readers.
+#[doc = include_str!("late_compaction.md")]
+pub mod late_compaction {}

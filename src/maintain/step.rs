@@ -1,6 +1,7 @@
 //! One step of maintenance.
 
 use super::Trimmed;
+use crate::compaction::Compaction;
 use crate::pool::SlabPool;
 use crate::sync::clock;
 use core::fmt;
@@ -8,14 +9,15 @@ use core::time::Duration;
 use std::time::Instant;
 
 impl SlabPool {
-    /// Does what is due: gives idle slabs back that nobody needed for an [interval](crate::SlabPoolBuilder::idle_decay), and looks
-    /// for room for those [who wait](SlabPool::serve_waiting).
+    /// Does what is due: moves [`Parked`](crate::Parked) slices out of their slabs as the pool's
+    /// [`compact_policy`](crate::SlabPoolBuilder::compact_policy) says, gives idle slabs back that nobody needed for an
+    /// [interval](crate::SlabPoolBuilder::idle_decay), and looks for room for those [who wait](SlabPool::serve_waiting).
     ///
     /// For a timer that the program has anyway; [`maintain_every`](SlabPool::maintain_every) has its own thread. A pool that is
     /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
     /// for costs a look at the clock, and gives nothing back any sooner.
     ///
-    /// Copies at most `max_bytes` bytes of payload (giving idle slabs back copies none), and begins nothing new once `max_time`
+    /// Copies at most `max_bytes` bytes of payload, and begins nothing new once `max_time`
     /// is over. What is left over then is for the next call.
     ///
     /// ```
@@ -30,12 +32,13 @@ impl SlabPool {
     /// # Ok::<(), bufslab::BuildError>(())
     /// ```
     pub fn maintain(&self, max_bytes: usize, max_time: Duration) -> Maintained {
-        let _ = max_bytes;
         let start = Instant::now();
+        // First: what it empties is idle then.
+        let compacted = self.compact_within(&self.compact_policy(), max_bytes, max_time);
         let (given, is_all) = self.core().depot().decay(clock::read(), |_| start.elapsed() < max_time);
         // Also whoever waits for a slab that is pinned and has room.
         self.serve_waiting();
-        Maintained { given_back: given.into(), out_of_time: !is_all }
+        Maintained { compacted, given_back: given.into(), out_of_time: !is_all }
     }
 }
 
@@ -43,6 +46,8 @@ impl SlabPool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Maintained {
+    /// Parked slices that were moved, and why others were not.
+    pub compacted: Compaction,
     /// Idle slabs that nobody needed.
     pub given_back: Trimmed,
     /// Whether the time was over before all was done.
@@ -51,9 +56,11 @@ pub struct Maintained {
 
 impl fmt::Display for Maintained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.given_back.slabs {
-            0 => f.write_str("nothing was due")?,
-            _ => self.given_back.fmt(f)?,
+        match (self.compacted.slices, self.given_back.slabs) {
+            (0, 0) => f.write_str("nothing was due")?,
+            (0, _) => self.given_back.fmt(f)?,
+            (_, 0) => self.compacted.fmt(f)?,
+            _ => write!(f, "{}; {}", self.given_back, self.compacted)?,
         }
         f.write_str(if self.out_of_time { ", and was out of time" } else { "" })
     }

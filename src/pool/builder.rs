@@ -2,6 +2,7 @@
 
 use super::pressure::{Mark, Pressure};
 use super::{Core, SlabPool};
+use crate::compaction::CompactPolicy;
 use crate::config::{Config, Level, Reuse, parse_level, parse_size};
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
@@ -172,6 +173,12 @@ impl SlabPoolBuilder {
     /// What [`SlabBytes::retain`](crate::SlabBytes::retain) asks. Default: [`RetainPolicy::default`].
     pub fn retain_policy(mut self, policy: RetainPolicy) -> Self {
         self.config.retain_policy = policy;
+        self
+    }
+
+    /// When [`SlabPool::maintain`] moves [`Parked`](crate::Parked) slices out of their slabs. Default: [`CompactPolicy::new`].
+    pub fn compact_policy(mut self, policy: CompactPolicy) -> Self {
+        self.config.compact_policy = policy;
         self
     }
 

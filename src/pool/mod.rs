@@ -15,6 +15,7 @@ mod scope;
 mod stack;
 mod waiters;
 
+use crate::compaction::CompactPolicy;
 use crate::config::{self, Level};
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
@@ -135,6 +136,12 @@ impl SlabPool {
     #[must_use]
     pub fn retain_policy(&self) -> RetainPolicy {
         self.0.config.retain_policy
+    }
+
+    /// When [`maintain`](SlabPool::maintain) moves [`Parked`](crate::Parked) slices.
+    #[must_use]
+    pub fn compact_policy(&self) -> CompactPolicy {
+        self.0.config.compact_policy
     }
 
     /// The name reports call it by.

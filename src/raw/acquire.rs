@@ -125,7 +125,12 @@ impl Header {
         let segment_ref = unsafe { segment.as_ref() };
         segment_ref.set_owner(me);
         // Before anyone else knows the segment: a shared one may be emptied by others as soon as they do.
-        let slot = Segment::pop(segment)?;
+        let Some(slot) = Segment::pop(segment) else {
+            // Threads that drop parked slices are in the middle of it with every one of its slots.
+            segment_ref.set_next(core::ptr::null_mut());
+            ledger.take_segments(segment.as_ptr());
+            return None;
+        };
         if segment_ref.has_notes() {
             // It was another slab's.
             self.set_noted();

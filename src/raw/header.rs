@@ -37,7 +37,7 @@ pub(super) const CLAIM: u64 = 1 << 32;
 /// `[claims:32 | refs:32]`. Claims only ever grow (and wrap), so two equal words with a scan of the slots between them mean
 /// that no reference was taken or given back meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct State(u64);
+pub(super) struct State(pub(super) u64);
 
 impl State {
     pub(super) fn refs(self) -> u32 {
@@ -95,7 +95,7 @@ impl Depth {
 /// What stays the same while a slab is out, or nearly. Read by every thread, so it shares no line with the counts.
 pub(super) struct Fixed {
     /// The thread that the slab is attached to.
-    owner: AtomicU32,
+    pub(super) owner: AtomicU32,
     /// What is known of each handle; see [`Depth`].
     depth: AtomicU32,
     /// Never handed out twice in a process: what a thread's hint is keyed by.
@@ -116,6 +116,8 @@ pub(super) struct Fixed {
     pub(super) unlisted: AtomicU32,
     /// Not 0: the memory has to be overwritten before it is used again; see [`super::secret`].
     pub(super) must_wipe: AtomicU32,
+    /// Not 0 once a slice was parked in this life of the slab.
+    pub(super) parked: AtomicU32,
     /// Not 0: the system took pages of it back, and nobody has filled them since.
     pub(super) punched: AtomicU32,
     /// Held while a segment is added or changes its allocator.
@@ -150,7 +152,7 @@ pub(super) struct Own {
 #[repr(C)]
 pub(crate) struct Header {
     pub(super) fixed: CachePadded<Fixed>,
-    state: CachePadded<AtomicU64>,
+    pub(super) state: CachePadded<AtomicU64>,
     pub(super) own: CachePadded<Own>,
 }
 
@@ -188,6 +190,7 @@ impl Header {
                 full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
                 must_wipe: AtomicU32::new(0),
+                parked: AtomicU32::new(0),
                 punched: AtomicU32::new(0),
                 growth: Mutex::new(()),
                 ledger,
@@ -207,7 +210,7 @@ impl Header {
         }
     }
 
-    // ---- Fields. Relaxed throughout: set while the setter has the slab to itself, and whoever holds a handle got it
+    // ---- Fields. Relaxed, but where said: set while the setter has the slab to itself, and whoever holds a handle got it
     // through something that orders its reads after that; a report checks the generation.
 
     #[inline]
@@ -216,7 +219,8 @@ impl Header {
     }
 
     pub(super) fn set_owner(&self, owner: u32) {
-        self.fixed.owner.store(owner, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `release_as_guest`; who sees that a mover is gone sees what it did.
+        self.fixed.owner.store(owner, Ordering::Release);
     }
 
     #[inline]
@@ -228,6 +232,7 @@ impl Header {
     pub(super) fn set_level(&self, level: Level) {
         let noted = self.depth().0 & Depth::NOTED;
         self.fixed.depth.store(level.code().min(Depth::LEVEL) | noted, Ordering::Relaxed);
+        self.fixed.parked.store(0, Ordering::Relaxed);
     }
 
     /// From now on whatever makes a handle leaves its stack. If the slab has changed hands meanwhile, its next life does so
@@ -427,7 +432,7 @@ impl Header {
     }
 
     #[cold]
-    fn emptied(this: NonNull<Header>) -> Idle {
+    pub(super) fn emptied(this: NonNull<Header>) -> Idle {
         // SAFETY: as in `leave`.
         let header = unsafe { this.as_ref() };
         let acquire = if planted(Plant::LastDropRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
@@ -459,8 +464,9 @@ impl Header {
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
         let release = if planted(Plant::SingleRelaxed) { Ordering::Relaxed } else { Ordering::Release };
-        // Release: pairs with the Acquire in `state`, so that a report that sees this count sees the slab it belongs to. Who
-        // gets a handle gets it by something that orders this before.
+        // Release: pairs with the Acquire in `state`, so that a report that sees this count sees the slab it belongs to, and so
+        // that who had a parked slice in the slab's life before sees that it was moved. Who gets a handle gets it by something that orders
+        // this before.
         self.state.store((u64::from(state.claims()) << 32).wrapping_add(CLAIM | 1), release);
     }
 
@@ -544,11 +550,15 @@ impl Header {
         if attached { state.refs().wrapping_sub(BIAS).wrapping_add(self.local()) } else { state.refs() }
     }
 
-    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours.
-    pub(super) fn pin(&self) -> Option<State> {
+    /// Takes a reference for a snapshot, without a claim, if the slab is detached and alive, and its memory is ours unless it may be
+    /// `foreign`.
+    pub(super) fn pin(&self, foreign: bool) -> Option<State> {
         loop {
             let state = self.state();
-            if self.owner() != thread::NOBODY || !(1..BIAS / 2).contains(&state.refs()) || self.is_foreign() {
+            if self.owner() != thread::NOBODY
+                || !(1..BIAS / 2).contains(&state.refs())
+                || (!foreign && self.is_foreign())
+            {
                 return None;
             }
             let pinned = State(state.0 + 1);

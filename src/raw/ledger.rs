@@ -1,5 +1,6 @@
 //! The ledger of one pool: its headers, its segments and the bytes it has taken from its source.
 
+use super::berth::{BERTHS_SIZE, Berths};
 use super::header::Header;
 use super::notes::{NOTES_SIZE, Notes};
 use super::poison;
@@ -26,10 +27,14 @@ pub(crate) struct Ledger {
     pub(super) headers: Mutex<Vec<NonNull<Header>>>,
     /// Where the next search for a partly filled slab starts.
     pub(super) rotor: AtomicUsize,
+    /// Where the next mover starts.
+    pub(super) moved_last: AtomicUsize,
     /// Headers without a slab.
     spare_headers: Mutex<Vec<NonNull<Header>>>,
     /// Segments without a slab, linked by `next`.
     spare_segments: Mutex<*mut Segment>,
+    /// Segments without a slab whose slots are all kept for moved slices.
+    full_segments: Mutex<Line>,
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
@@ -63,8 +68,10 @@ impl Ledger {
             ledger_bytes: AtomicUsize::new(0),
             headers: Mutex::new(Vec::new()),
             rotor: AtomicUsize::new(0),
+            moved_last: AtomicUsize::new(0),
             spare_headers: Mutex::new(Vec::new()),
             spare_segments: Mutex::new(ptr::null_mut()),
+            full_segments: Mutex::new(Line { first: ptr::null_mut(), last: ptr::null_mut() }),
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
@@ -205,7 +212,36 @@ impl Ledger {
             return Some(segment);
         }
         drop(spare);
+        if let Some(segment) = self.no_longer_full() {
+            // SAFETY: segments are type-stable; this one is nobody's.
+            unsafe { segment.as_ref() }.set_header(header);
+            return Some(segment);
+        }
         self.charged(SEGMENT_SIZE, || Segment::allocate(header))
+    }
+
+    /// The first of the segments that were full, if it is so no more; otherwise it goes to the end of the line.
+    fn no_longer_full(&self) -> Option<NonNull<Segment>> {
+        let mut full = self.full_segments.lock();
+        let first = full.pop()?;
+        // SAFETY: segments are type-stable; those in line are nobody's but for the slots that are kept.
+        if unsafe { first.as_ref() }.sweep() {
+            return Some(first);
+        }
+        full.push(first);
+        None
+    }
+
+    /// Berths for a segment.
+    pub(super) fn berths(&self, segment: NonNull<Segment>) -> Option<NonNull<Berths>> {
+        self.charged(BERTHS_SIZE, || Berths::allocate(segment))
+    }
+
+    /// Takes back berths that no segment got.
+    pub(super) fn return_berths(&self, berths: NonNull<Berths>) {
+        // SAFETY: they came from `berths`, and nobody else ever knew them.
+        unsafe { Berths::free(berths) };
+        self.ledger_bytes.fetch_sub(BERTHS_SIZE, Ordering::Relaxed);
     }
 
     /// Notes for a segment.
@@ -243,6 +279,10 @@ impl Ledger {
                 // Or a thread that remembers the segment would go on taking slots from it.
                 segment_ref.set_owner(thread::NOBODY);
             }
+            if segment_ref.is_full() {
+                self.full_segments.lock().push(segment);
+                continue;
+            }
             let mut spare = self.spare_segments.lock();
             segment_ref.set_next(*spare);
             *spare = segment.as_ptr();
@@ -252,6 +292,35 @@ impl Ledger {
     /// Every header there is, for a look from outside. Holds the lock for the copy only.
     pub(super) fn headers(&self) -> Vec<NonNull<Header>> {
         self.headers.lock().clone()
+    }
+}
+
+/// Segments in a line, linked by `next`.
+struct Line {
+    first: *mut Segment,
+    last: *mut Segment,
+}
+
+impl Line {
+    fn push(&mut self, segment: NonNull<Segment>) {
+        // SAFETY: segments are type-stable.
+        unsafe { segment.as_ref() }.set_next(ptr::null_mut());
+        match NonNull::new(self.last) {
+            // SAFETY: as above.
+            Some(last) => unsafe { last.as_ref() }.set_next(segment.as_ptr()),
+            None => self.first = segment.as_ptr(),
+        }
+        self.last = segment.as_ptr();
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Segment>> {
+        let segment = NonNull::new(self.first)?;
+        // SAFETY: as above.
+        self.first = unsafe { segment.as_ref() }.next();
+        if self.first.is_null() {
+            self.last = ptr::null_mut();
+        }
+        Some(segment)
     }
 }
 
@@ -277,27 +346,28 @@ impl Drop for Ledger {
         // Nothing refers to the ledger: no slab is out, and all idle ones were retired, so every header is spare.
         for header in self.headers() {
             // SAFETY: headers are type-stable until this line.
-            let mut next = unsafe { header.as_ref() }.first_segment();
-            while let Some(segment) = NonNull::new(next) {
-                // SAFETY: as above, for segments; this one is known to nobody else and freed once.
-                unsafe {
-                    next = segment.as_ref().next();
-                    Segment::free(segment);
-                }
-            }
+            free_segments(unsafe { header.as_ref() }.first_segment());
             // SAFETY: allocated in `header` with this layout, and freed once.
             unsafe {
                 header.as_ptr().drop_in_place();
                 std::alloc::dealloc(header.as_ptr().cast(), core::alloc::Layout::new::<Header>());
             }
         }
-        let mut next = *self.spare_segments.lock();
-        while let Some(segment) = NonNull::new(next) {
-            // SAFETY: a spare segment is on this list alone.
-            unsafe {
-                next = segment.as_ref().next();
-                Segment::free(segment);
-            }
+        free_segments(*self.spare_segments.lock());
+        free_segments(self.full_segments.lock().first);
+    }
+}
+
+/// Frees a list of segments that nobody else knows.
+fn free_segments(first: *mut Segment) {
+    let mut next = first;
+    while let Some(segment) = NonNull::new(next) {
+        // SAFETY: nobody else knows it, and it is freed once. Who gave the last reference to a slab back and has a slot to free
+        // behind that is waited for.
+        unsafe {
+            next = segment.as_ref().next();
+            segment.as_ref().await_stragglers();
+            Segment::free(segment);
         }
     }
 }

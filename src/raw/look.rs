@@ -18,7 +18,13 @@ impl Look {
     /// Begins a look, if the slab is detached and has a slice.
     pub(crate) fn take(this: NonNull<Header>) -> Option<Look> {
         // SAFETY: headers are type-stable.
-        unsafe { this.as_ref() }.pin().map(|_| Look(this))
+        unsafe { this.as_ref() }.pin(false).map(|_| Look(this))
+    }
+
+    /// The same, at a slab of somebody else's memory too: nothing is to be done to its dead bytes.
+    pub(super) fn take_any(this: NonNull<Header>) -> Option<Look> {
+        // SAFETY: as above.
+        unsafe { this.as_ref() }.pin(true).map(|_| Look(this))
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -34,17 +40,28 @@ impl Look {
     /// reads goes unseen; without the second read, a clone that moved past the scan does. And with references left over, others
     /// look too. The loom models show all three.
     pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
+        self.list(live, |_, _, extent| extent)
+    }
+
+    /// The same, with whatever `entry` makes of each slot and its extent.
+    pub(super) fn list<T>(&self, live: &mut Vec<T>, entry: impl Fn(&Segment, &Slot, Extent) -> T) -> bool {
         live.clear();
         let header = self.header();
         let before = header.state();
         if live.try_reserve(before.refs() as usize).is_err() {
             return false;
         }
-        for extent in header.segments().flat_map(Segment::slots).map(Slot::extent).filter(|extent| extent.is_live()) {
-            if live.len() == live.capacity() {
-                return false;
+        for segment in header.segments() {
+            for slot in segment.slots() {
+                let extent = slot.extent();
+                if !extent.is_live() {
+                    continue;
+                }
+                if live.len() == live.capacity() {
+                    return false;
+                }
+                live.push(entry(segment, slot, extent));
             }
-            live.push(extent);
         }
         let after = header.state();
         let unchanged = match () {

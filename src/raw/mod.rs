@@ -7,9 +7,10 @@
 //! | slot | `Slot` | 32 B | one live handle's place, site, tag | shared: only its handle writes it |
 //! | segment | `Segment` | 1 KiB | slots with one allocator thread | tied to a slab for ever |
 //! | notes | `Notes` | 480 B | scope, hints and stack of a segment's handles, once one has any | in most segments |
+//! | berth | `Berth` | 32 B | where a parked slice was moved to, beside its slot | in segments where nothing is parked |
 //! | life | `Life` | 40 B | what keeps a foreign slab's memory: the `Bytes` that were adopted | in a slab of ours |
 //! | ledger | [`Ledger`] | | all headers and segments of a pool | freed before the last slab is |
-//! | handle | [`Shared`], [`Unique`] | 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
+//! | handle | [`Shared`], [`Parked`], [`Unique`] | 24 B, 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
 //!
 //! Following one 20-byte head: a thread attaches a slab ([`Idle::attach`]) and cuts 4,096 bytes for a read
 //! ([`Attached::alloc`]): one slot leaves the list, `local` goes to 1, the cursor to 4,096. `freeze` gives 3,000 unused
@@ -20,14 +21,17 @@
 
 mod acquire;
 mod around;
+mod berth;
 mod exit;
 mod foreign;
 mod handles;
 mod header;
 mod ledger;
 mod look;
+mod mover;
 mod notes;
 mod owned;
+mod park;
 mod poison;
 mod project;
 mod punch;
@@ -49,6 +53,7 @@ pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;
+pub(crate) use park::{Parked, Reading};
 pub(crate) use project::Beside;
 pub use punch::Punched;
 pub(crate) use shared::Shared;

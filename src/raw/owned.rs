@@ -32,16 +32,24 @@ impl Owned {
 
     /// One allocation that holds a copy of `data` and nothing else. `None` when there is no memory.
     pub(super) fn copy_of(data: &[u8]) -> Option<(NonNull<Owned>, NonNull<u8>)> {
-        let (layout, offset) = Owned::exact_layout(data.len())?;
+        let (owned, start) = Owned::room(data.len(), 1)?;
+        // SAFETY: there is room for `data.len()` bytes, which nobody else knows.
+        unsafe { start.copy_from_nonoverlapping(NonNull::from(data).cast(), data.len()) };
+        Some((owned, start))
+    }
+
+    /// Room for `len` bytes, more than none, with one reference for each of `refs` handles. `None` when there is no memory.
+    ///
+    /// Its bytes are not initialised: no handle may show any before they are.
+    pub(super) fn room(len: usize, refs: usize) -> Option<(NonNull<Owned>, NonNull<u8>)> {
+        let (layout, offset) = Owned::exact_layout(len)?;
         // SAFETY: the layout holds at least the header, so its size is not 0.
         let memory = NonNull::new(unsafe { std::alloc::alloc(layout) })?;
         let owned = memory.cast::<Owned>();
-        // SAFETY: fresh memory of the right layout; the copy starts at `offset` and `data.len()` bytes fit.
+        // SAFETY: fresh memory of the right layout; the bytes start at `offset`.
         unsafe {
-            owned.write(Owned::new(Backing::Exact { len: data.len() }));
-            let start = memory.add(offset);
-            start.copy_from_nonoverlapping(NonNull::from(data).cast(), data.len());
-            Some((owned, start))
+            owned.write(Owned { refs: AtomicUsize::new(refs), ..Owned::new(Backing::Exact { len }) });
+            Some((owned, memory.add(offset)))
         }
     }
 
@@ -131,8 +139,10 @@ impl Owned {
     pub(super) unsafe fn release(this: NonNull<Owned>) {
         // SAFETY: the caller's reference keeps it alive here.
         let owned = unsafe { this.as_ref() };
-        // Release: pairs with the Acquire below and in `is_unique`.
-        if owned.refs.fetch_sub(1, Ordering::Release) != 1 {
+        // Acquire: as below. Nobody can make a reference from the only one but its holder, who gives it up here.
+        let only = owned.refs.load(Ordering::Acquire) == 1;
+        // Release: pairs with the Acquire below, above and in `is_unique`.
+        if !only && owned.refs.fetch_sub(1, Ordering::Release) != 1 {
             return;
         }
         // Acquire: pairs with the Release of the other handles' drops.

@@ -4,9 +4,11 @@
 //! one needs no atomic read-modify-write. That thread puts slots it frees on the segment's list; any other thread marks
 //! them [`Extent::FREED`] and leaves them where they are, for the allocator's next [`sweep`](Segment::sweep).
 //!
-//! Each slot of a segment is in exactly one of four states: on the list (`DEAD`), taken and not yet published (`DEAD`),
-//! live, or `FREED`.
+//! Each slot of a segment is in exactly one of five states: on the list (`DEAD`), taken and not yet published (`DEAD`),
+//! live, `FREED`, or `KEPT` for a parked slice that was moved out of the slab (see `berth`). Kept slots stay so while their
+//! segment moves on to other slabs.
 
+use super::berth::Berths;
 use super::header::Header;
 use super::notes::Notes;
 use super::slot::{Extent, Slot};
@@ -47,6 +49,8 @@ pub(crate) struct Segment {
     pub(super) made: Witness,
     /// First slot of the list. Far from `header` and `owner`, which other threads read when they drop.
     free: AtomicU32,
+    /// Null until one of the handles is parked.
+    berths: AtomicPtr<Berths>,
 }
 
 const _: () = assert!(size_of::<Segment>() == SEGMENT_SIZE && align_of::<Segment>() == SEGMENT_SIZE);
@@ -65,6 +69,7 @@ impl Segment {
             slots: core::array::from_fn(|i| Slot::new(if i + 1 < SLOTS { i as u64 + 1 } else { u64::from(NIL) })),
             made: Witness::new(),
             free: AtomicU32::new(0),
+            berths: AtomicPtr::new(ptr::null_mut()),
         };
         // SAFETY: fresh memory of the right layout.
         unsafe { memory.as_ptr().write(segment) };
@@ -82,6 +87,9 @@ impl Segment {
             if let Some(notes) = NonNull::new(this.as_ref().notes()) {
                 Notes::free(notes);
             }
+            if let Some(berths) = NonNull::new(this.as_ref().berths()) {
+                Berths::free(berths);
+            }
             this.as_ptr().drop_in_place();
             std::alloc::dealloc(this.as_ptr().cast(), Layout::new::<Segment>());
         }
@@ -97,7 +105,7 @@ impl Segment {
 
     /// The slot with this index, with the provenance of its whole segment, so that [`Segment::of`] can go back.
     #[inline]
-    fn slot_at(this: NonNull<Segment>, index: usize) -> NonNull<Slot> {
+    pub(super) fn slot_at(this: NonNull<Segment>, index: usize) -> NonNull<Slot> {
         debug_assert!(index < SLOTS);
         // SAFETY: the index is in bounds; only a place is computed, no reference is made.
         unsafe { NonNull::new_unchecked((&raw mut (*this.as_ptr()).slots).cast::<Slot>().add(index)) }
@@ -128,6 +136,23 @@ impl Segment {
         let release = if planted(Plant::NotesUnpublished) { Ordering::Relaxed } else { Ordering::Release };
         // Release: pairs with the Acquire in `notes`. Relaxed on failure: the pointer is read again.
         self.notes.compare_exchange(ptr::null_mut(), notes.as_ptr(), release, Ordering::Relaxed).is_ok()
+    }
+
+    pub(super) fn berths(&self) -> *mut Berths {
+        // Acquire: pairs with the Release in `set_berths`; the berths behind the pointer are initialised.
+        self.berths.load(Ordering::Acquire)
+    }
+
+    /// Gives the segment its berths, if it has none yet.
+    pub(super) fn set_berths(&self, berths: NonNull<Berths>) -> bool {
+        let release = if planted(Plant::BerthsUnpublished) { Ordering::Relaxed } else { Ordering::Release };
+        // Release: pairs with the Acquire in `berths`. Relaxed on failure: the pointer is read again.
+        self.berths.compare_exchange(ptr::null_mut(), berths.as_ptr(), release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the list is empty. Only for the segment's allocator.
+    pub(super) fn is_full(&self) -> bool {
+        self.free.load(Ordering::Relaxed) == NIL
     }
 
     /// Takes a slot off the list. Only for the segment's allocator.
@@ -201,8 +226,15 @@ impl Segment {
         self.header.load(Ordering::Relaxed)
     }
 
+    /// The slab, for who may have lost it without being told.
+    pub(super) fn header_now(&self) -> *mut Header {
+        // Acquire: pairs with the Release in `set_header`; who sees another slab sees how the segment came to leave the first.
+        self.header.load(Ordering::Acquire)
+    }
+
     pub(super) fn set_header(&self, header: NonNull<Header>) {
-        self.header.store(header.as_ptr(), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `header_now`.
+        self.header.store(header.as_ptr(), Ordering::Release);
     }
 
     pub(super) fn next(&self) -> *mut Segment {

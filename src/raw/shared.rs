@@ -46,6 +46,10 @@ impl Shared {
         Shared { ptr, len, word }
     }
 
+    pub(super) fn into_parts(self) -> (NonNull<u8>, usize, Word) {
+        (self.ptr, self.len, self.word)
+    }
+
     fn empty_at(ptr: NonNull<u8>) -> Shared {
         Shared { ptr, len: 0, word: Word::NOTHING }
     }
@@ -304,12 +308,7 @@ impl Shared {
 
     /// Whether it keeps nothing allocated but its own bytes.
     pub(crate) fn is_compact(&self) -> bool {
-        match self.word.hold_of_any() {
-            Hold::Nothing | Hold::Pool(_) => true,
-            Hold::Slot(_) | Hold::Untracked(_) | Hold::Secret(_) => false,
-            // SAFETY: this handle keeps it alive.
-            Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(self.len),
-        }
+        is_compact(self.word, self.len)
     }
 
     /// Whether a slab is kept alive.
@@ -373,6 +372,15 @@ pub(super) fn retained_size(word: Word) -> usize {
         Hold::Owned(owned) => unsafe { owned.as_ref() }.size(),
         // SAFETY: headers are type-stable.
         _ => word.header().map_or(0, |header| unsafe { header.as_ref() }.size()),
+    }
+}
+
+pub(super) fn is_compact(word: Word, len: usize) -> bool {
+    match word.hold_of_any() {
+        Hold::Nothing | Hold::Pool(_) => true,
+        Hold::Slot(_) | Hold::Untracked(_) | Hold::Secret(_) => false,
+        // SAFETY: the handle keeps it alive.
+        Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(len),
     }
 }
 

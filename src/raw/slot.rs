@@ -16,6 +16,8 @@ impl Extent {
     pub(super) const DEAD: Extent = Extent(0);
     /// Given up by a thread that does not allocate from the segment; the one that does will find it.
     pub(super) const FREED: Extent = Extent(1 << 32);
+    /// Reserved for a parked slice that is elsewhere by now, or on its way: dead for whoever looks, and nobody's to take.
+    pub(super) const KEPT: Extent = Extent(2 << 32);
     /// All of a slab of 4 GiB or more, whose slices are not told apart.
     pub(crate) const WHOLE: Extent = Extent(u32::MAX as u64);
 
@@ -76,6 +78,8 @@ pub enum SliceKind {
     Shared,
     /// A `bytes::Bytes` made from a `SlabBytes` without copying.
     Exported,
+    /// A `Parked`, which the pool moves out of its slab when that pays.
+    Parked,
 }
 
 /// Tag and flags of a slot in one word: the tag's number in the low 24 bits, flags above.
@@ -88,6 +92,7 @@ impl Mark {
     const EXPORTED: u32 = 1 << 25;
     /// Another handle may have had a view of the same bytes.
     const EVER_SHARED: u32 = 1 << 26;
+    const PARKED: u32 = 1 << 27;
 
     pub(super) const UNIQUE: Mark = Mark(0);
     /// A read-only handle on bytes that somebody else may see.
@@ -116,6 +121,18 @@ impl Mark {
         Mark(self.0 | Mark::EXPORTED)
     }
 
+    pub(super) fn parked(self) -> Mark {
+        Mark(self.0 | Mark::PARKED)
+    }
+
+    pub(super) fn unparked(self) -> Mark {
+        Mark(self.0 & !Mark::PARKED)
+    }
+
+    pub(super) fn is_parked(self) -> bool {
+        self.0 & Mark::PARKED != 0
+    }
+
     /// As a fresh unique handle: the tag stays, the flags go.
     pub(super) fn unique(self) -> Mark {
         Mark(self.0 & Mark::TAG)
@@ -127,7 +144,8 @@ impl Mark {
     }
 
     pub(crate) fn kind(self) -> SliceKind {
-        match self.0 & (Mark::SHARED | Mark::EXPORTED) {
+        match self.0 & (Mark::SHARED | Mark::EXPORTED | Mark::PARKED) {
+            flags if flags & Mark::PARKED != 0 => SliceKind::Parked,
             0 => SliceKind::Mut,
             Mark::SHARED => SliceKind::Shared,
             _ => SliceKind::Exported,
@@ -248,6 +266,12 @@ impl Slot {
     pub(super) fn set_mark(&self, mark: Mark) {
         // Release: as in `publish`.
         self.mark.store(mark.0, Ordering::Release);
+    }
+
+    /// The mark as others see it. It belongs to an extent that is read before and is still there after.
+    pub(super) fn seen_mark(&self) -> Mark {
+        // Acquire: as in `seen`.
+        Mark(self.mark.load(Ordering::Acquire))
     }
 
     /// Site, mark and tick as a report sees them. They belong to an extent that is read before and is still there after.

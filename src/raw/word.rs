@@ -1,5 +1,6 @@
 //! The third word of a handle: what, if anything, keeps its bytes alive.
 
+use super::berth::Berth;
 use super::header::{Entry, Header};
 use super::owned::Owned;
 use super::segment::Segment;
@@ -54,6 +55,17 @@ impl Word {
 
     pub(super) fn untracked(header: NonNull<Header>) -> Word {
         Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
+    }
+
+    /// Only in a `Parked` that says so itself: to all else here it would be a slot.
+    pub(super) fn parked(berth: NonNull<Berth>) -> Word {
+        Word(berth.as_ptr().cast())
+    }
+
+    /// The berth that it was made from.
+    #[inline(always)]
+    pub(super) fn berth(self) -> *const Berth {
+        self.0.cast_const().cast()
     }
 
     /// For an empty buffer of the pool with this id, which was once `size` bytes long.

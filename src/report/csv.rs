@@ -96,6 +96,7 @@ fn cells_of_slice(slice: &PinnedSlice, traces: &HashMap<TraceId, &Trace>, out: &
         SliceKind::Mut => "mut",
         SliceKind::Shared => "shared",
         SliceKind::Exported => "exported",
+        SliceKind::Parked => "parked",
     };
     write!(out, ",{kind},1,{},{},", slice.offset, slice.len)?;
     if let Some(tag) = slice.tag {

@@ -194,6 +194,7 @@ fn slice(slice: &PinnedSlice, out: &mut impl Write) -> fmt::Result {
         SliceKind::Mut => "mut",
         SliceKind::Shared => "shared",
         SliceKind::Exported => "exported",
+        SliceKind::Parked => "parked",
     };
     out.write_str("{")?;
     member(out, "", "offset", slice.offset)?;

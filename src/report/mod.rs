@@ -34,6 +34,7 @@ mod json;
 mod metric;
 mod model;
 mod names;
+mod parked_plan;
 #[cfg(feature = "admin")]
 mod part;
 mod plan;
@@ -69,7 +70,7 @@ pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Ver
 pub use dominators::Retained;
 pub(crate) use names::plain as name;
 pub(crate) use names::{scope, site};
-pub(crate) use units::{bytes, span};
+pub(crate) use units::{bytes, count, span};
 
 pub use format::{Format, UnknownFormat};
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};

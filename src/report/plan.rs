@@ -130,6 +130,8 @@ pub struct InVain {
 pub enum VainReason {
     /// Other slices on it are worth their slab, as the policy sees it.
     Kept,
+    /// A parked slice keeps it, which the pool moves by itself: see [`parked_plan`](PinReport::parked_plan).
+    Parked,
     /// A `bytes::Bytes` keeps it.
     Exported,
     /// A writable buffer keeps it.
@@ -139,13 +141,15 @@ pub enum VainReason {
 }
 
 impl VainReason {
-    const ALL: [VainReason; 4] = [VainReason::Kept, VainReason::Exported, VainReason::Writable, VainReason::Unlisted];
+    const ALL: [VainReason; 5] =
+        [VainReason::Kept, VainReason::Parked, VainReason::Exported, VainReason::Writable, VainReason::Unlisted];
 
-    /// `"kept"`, `"exported"`, `"writable"` or `"unlisted"`.
+    /// `"kept"`, `"parked"`, `"exported"`, `"writable"` or `"unlisted"`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             VainReason::Kept => "kept",
+            VainReason::Parked => "parked",
             VainReason::Exported => "exported",
             VainReason::Writable => "writable",
             VainReason::Unlisted => "unlisted",
@@ -218,6 +222,7 @@ impl Planner {
                     continue;
                 }
                 SliceKind::Shared => VainReason::Kept,
+                SliceKind::Parked => VainReason::Parked,
                 SliceKind::Exported => {
                     self.plan.exported += usize::from(wanted(slice));
                     add(&mut self.plan.exported_bytes, if wanted(slice) { slice.len } else { 0 });
@@ -323,6 +328,7 @@ impl fmt::Display for CompactPlan {
         for group in &self.in_vain {
             let why = match group.reason {
                 VainReason::Kept => "other slices, worth their slab, keep it",
+                VainReason::Parked => "a parked slice, which the pool moves, keeps it",
                 VainReason::Exported => "a bytes::Bytes keeps it",
                 VainReason::Writable => "a writable buffer keeps it",
                 VainReason::Unlisted => "handles that are not listed keep it",

@@ -338,6 +338,7 @@ impl<'a, W: Write> Profile<'a, W> {
                 SliceKind::Mut => "mut",
                 SliceKind::Shared => "shared",
                 SliceKind::Exported => "exported",
+                SliceKind::Parked => "parked",
             };
             let kind = self.text(kind)?;
             self.label(labels, "kind", kind)?;

@@ -365,6 +365,7 @@ fn slice_row(slab: &PinnedSlab, slice: &PinnedSlice, limits: &Limits) -> [String
         SliceKind::Mut => "writable",
         SliceKind::Shared => "shared",
         SliceKind::Exported => "exported",
+        SliceKind::Parked => "parked",
     };
     let tag = slice.tag.map_or("(untagged)".to_owned(), |tag| name(tag.name(), limits.tag_width));
     let of = slice.scope.map_or(String::new(), |of| format!(" of {}", scope(of, limits.tag_width)));

@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One tick in milliseconds. With 32 bits of them an age wraps after 497 days.
 pub(crate) const TICK_MS: u64 = 10;
@@ -23,6 +23,12 @@ pub(crate) fn read() -> u32 {
     // Relaxed: a hint of what time it is, ordered with nothing.
     LAST.store(tick, Ordering::Relaxed);
     tick
+}
+
+/// The time from the tick `then` to the tick `now`. What lies up to a minute ahead was read after `now`: no time at all.
+pub(crate) fn since(now: u32, then: u32) -> Duration {
+    let ticks = now.wrapping_sub(then);
+    Duration::from_millis(if ticks > u32::MAX - 6_000 { 0 } else { u64::from(ticks) * TICK_MS })
 }
 
 /// The tick that was read last by anyone.

@@ -112,6 +112,34 @@ pub enum Plant {
     HoleFromTheStart,
     /// A buffer takes back what it was split from although that is a hole to be cut from later.
     ReclaimsHoles,
+    /// A mover moves slices although its look was not exact: the slab may be attached meanwhile.
+    MoverInexact,
+    /// A mover does not say that it is at a slab.
+    MoverUnmarked,
+    /// A mover changes nothing in the state that a drop would notice.
+    MoverClaimsNothing,
+    /// A moved slice's new place is not published.
+    MovedRelaxed,
+    /// A moved slice's old place is given back although somebody reads there.
+    ReleasedUnderReaders,
+    /// A mover does not look whether the handle was dropped meanwhile.
+    DroppedUnseen,
+    /// A mover frees the slot of a slice that it has moved.
+    MovedSlotFreed,
+    /// A mover sets the slot of a slice aside after it has said that the slice is moved.
+    SlotKeptLate,
+    /// A segment's berths are shown before they are made.
+    BerthsUnpublished,
+    /// A mover does not see that the slab's former owner reads.
+    LocalReaderUnseen,
+    /// A reader leaves without releasing what it read.
+    ReaderLeavesRelaxed,
+    /// The same, for a reader that came as the slab's owner.
+    LocalLeavesRelaxed,
+    /// A parked slice is dropped without a look whether the slab is as it was.
+    DropUncompared,
+    /// A parked slice that is dropped while a mover has it cleans up too.
+    MovingUnseen,
     /// Pages are given back although the slab did not keep still while it was looked at.
     PunchUnchecked,
     /// The page on which a slice ends is given back with the dead ones behind it.

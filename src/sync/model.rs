@@ -60,6 +60,11 @@ pub(crate) fn planted(bug: Plant) -> bool {
     PLANTED.get() == Some(bug)
 }
 
+/// Waits a moment for another thread.
+pub(crate) fn wait() {
+    loom::thread::yield_now();
+}
+
 /// A number that no other call of this model gets. Never 0. Not a modelled atomic: nothing depends on which number it is.
 pub(crate) fn next_uid() -> u64 {
     UIDS.replace(UIDS.get() + 1)

@@ -21,6 +21,11 @@ impl Witness {
     pub(crate) fn write(&self) {}
 }
 
+/// Waits a moment for another thread.
+pub(crate) fn wait() {
+    std::thread::yield_now();
+}
+
 /// A number that no other call of this process gets. Never 0.
 pub(crate) fn next_uid() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

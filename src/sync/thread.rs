@@ -10,6 +10,8 @@ use std::sync::Mutex as StdMutex;
 
 /// No thread: the owner of a detached slab or of a segment that nobody allocates from.
 pub(crate) const NOBODY: u32 = 0;
+/// No thread either: the owner of a detached slab while a mover copies parked slices out of it.
+pub(crate) const MOVER: u32 = u32::MAX - 3;
 /// A thread that has not asked for its id yet. Never an owner, so that a thread is compared with an owner in one test.
 const UNBORN: u32 = u32::MAX - 2;
 /// A thread whose identity is gone because its thread-locals are being destroyed. It owns nothing and never will.
@@ -197,7 +199,7 @@ fn first_id(cell: &Cell<u32>) -> u32 {
     // Relaxed: only uniqueness matters. After four billion threads further threads own
     // nothing, which is slow and correct.
     let id =
-        NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < UNBORN - 1).then(|| n + 1)).unwrap_or(GONE);
+        NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOVER - 1).then(|| n + 1)).unwrap_or(GONE);
     if id == GONE {
         cell.set(GONE);
         return GONE;

@@ -3,9 +3,10 @@
 //! A breakpoint is an `int3`. The register `rdi` holds 0 behind the operation, and before it the number of the operation's
 //! name on standard output, where names are printed as they come, one a line.
 
-use bufslab::{Buf, Level, SlabBytes, SlabPool};
+use bufslab::{Buf, CompactPolicy, Level, SlabBytes, SlabPool};
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 /// Times each operation is run before it is looked at, so that symbols are bound and slots and slabs are there.
 const WARM: usize = 40;
@@ -79,6 +80,10 @@ fn owner(looks: &mut Looks, level: Level) {
         },
         |(mut front, back)| (front.unsplit(back), front),
     );
+    let parked = slice.clone().park_untagged();
+    looks.at(&name("park"), || slice.clone(), |s| s.park_untagged());
+    looks.at(&name("read of a parked slice"), || (), |()| parked.read(|bytes| bytes.len()));
+    looks.at(&name("drop of a parked slice"), || slice.clone().park_untagged(), drop);
     // The slab before the current one is its owner's still.
     let full = pool.alloc(SLAB);
     looks.at(&name("clone in the previous slab"), || (), |()| slice.clone());
@@ -104,6 +109,25 @@ fn guest(looks: &mut Looks, whose: &str, slice: &SlabBytes) {
     looks.at(&name("slice"), || (), |()| slice.slice(100..200));
     looks.at(&name("split_to"), || slice.clone(), |mut s| (s.split_to(100), s));
     looks.at(&name("drop"), || slice.clone(), drop);
+    looks.at(&name("drop of a parked slice"), || slice.clone().park_untagged(), drop);
+    let parked = slice.clone().park_untagged();
+    looks.at(&format!("free park in a slab of {whose}"), || slice.clone(), |s| s.park_untagged());
+    looks.at(&format!("reader of a parked slice in a slab of {whose}"), || (), |()| parked.read(|bytes| bytes.len()));
+}
+
+/// With slices that were moved out of their slab.
+fn moved(looks: &mut Looks) {
+    let pool = SlabPool::builder().slab_size(1000).build().unwrap();
+    let policy = CompactPolicy::new().older_than(Duration::ZERO);
+    let moved = || {
+        let parked = frozen(&pool).slice(..20).park_untagged();
+        drop((frozen(&pool), frozen(&pool), frozen(&pool)));
+        assert_eq!(pool.compact(&policy).slices, 1);
+        parked
+    };
+    let one = moved();
+    looks.at("free read of a moved slice", || (), |()| one.read(|bytes| bytes.len()));
+    looks.at("guest drop of a moved slice", moved, drop);
 }
 
 fn main() {
@@ -129,6 +153,8 @@ fn main() {
     drop(done);
     other.join().unwrap();
     guest(&mut looks, "nobody", &slice);
+
+    moved(&mut looks);
 
     // A slab is full and has drained.
     let pool = SlabPool::builder().slab_size(1000).build().unwrap();

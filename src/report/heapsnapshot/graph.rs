@@ -132,6 +132,7 @@ impl Extents {
             SliceKind::Shared => 0,
             SliceKind::Exported => 1,
             SliceKind::Mut => 2,
+            SliceKind::Parked => 3,
         };
         // As small as an extent alone, for there are millions.
         let listed = |(slice, at): (&PinnedSlice, u32)| (slice.offset, slice.len, noun(slice.kind), at);

@@ -14,8 +14,8 @@ use crate::track::{ScopeName, Site, Tag};
 const ROOM: usize = 1400;
 /// Columns for a path.
 const PATH: usize = 400;
-/// What a slice is called by its kind: shared, exported, writable.
-pub(super) const NOUNS: [&str; 3] = ["slice", "exported slice", "writable slice"];
+/// What a slice is called by its kind: shared, exported, writable, parked.
+pub(super) const NOUNS: [&str; 4] = ["slice", "exported slice", "writable slice", "parked slice"];
 
 pub(super) fn pool(name: &str) -> String {
     format!("pool {}", names::name(name, ROOM))

@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById('data').textContent);
 
 const SLICE_NUMBERS = 12;
-const KINDS = ['writable', 'shared', 'exported'];
+const KINDS = ['writable', 'shared', 'exported', 'parked'];
 
 const nameOf = (names, number) => (number === 0 ? undefined : names[number - 1]);
 const tagName = (number) => nameOf(data.tags, number) ?? '(untagged)';

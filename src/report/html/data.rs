@@ -167,6 +167,7 @@ fn slice(slice: &PinnedSlice, names: &mut Names<'_>, out: &mut impl Write) -> fm
         SliceKind::Mut => 0,
         SliceKind::Shared => 1,
         SliceKind::Exported => 2,
+        SliceKind::Parked => 3,
     };
     write!(out, "{},{},{kind}", slice.offset, slice.len)?;
     write!(out, ",{},{}", names.tags.of(slice.tag), names.scopes.of(slice.scope))?;

@@ -436,10 +436,11 @@ from_text!(LevelName, "a level: \"off\", \"counters\", \"sites\" or \"backtraces
 });
 
 struct Kind(SliceKind);
-from_text!(Kind, "a kind of slice: \"mut\", \"shared\" or \"exported\"", |text| match text {
+from_text!(Kind, "a kind of slice: \"mut\", \"shared\", \"exported\" or \"parked\"", |text| match text {
     "mut" => Some(Ok(Kind(SliceKind::Mut))),
     "shared" => Some(Ok(Kind(SliceKind::Shared))),
     "exported" => Some(Ok(Kind(SliceKind::Exported))),
+    "parked" => Some(Ok(Kind(SliceKind::Parked))),
     _ => None,
 });
 

@@ -143,7 +143,12 @@ fn every_error_says_where_and_what_is_allowed() {
         ("/slabs/1/slices", "slabs[1].slices", json!(1_000_000_000), "expected a sequence"),
         ("/slabs/1/slices/0/len", "slabs[1].slices[0].len", json!(-20), "invalid value: integer `-20`"),
         ("/slabs/1/slices/0/offset", "slabs[1]", json!(u64::MAX), "slices[0] has 20 bytes at 18446744073709551615 of"),
-        ("/slabs/1/slices/0/kind", "slabs[1].slices[0].kind", json!("weak"), "\"mut\", \"shared\" or \"exported\""),
+        (
+            "/slabs/1/slices/0/kind",
+            "slabs[1].slices[0].kind",
+            json!("weak"),
+            "\"mut\", \"shared\", \"exported\" or \"parked\"",
+        ),
         ("/slabs/1/slices/0/tag", "slabs[1].slices[0].tag", json!(["x"]), "invalid type: sequence, expected a name"),
         ("/slabs/1/slices/0/site/line", "slabs[1].slices[0].site.line", json!(1_u64 << 32), "expected u32"),
         ("/slabs/1/slices/0/scope", "slabs[1].slices[0].scope", json!({"id": 3}), "missing field `kind`"),
