@@ -217,6 +217,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_a_drop",
             "punch_against_the_last_drop",
             "two_threads_punch",
+            "a_secret_goes_while_its_slab_is_attached_around",
         ],
         Plant::RefBeforeSlot => {
             &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
@@ -302,7 +303,11 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::PunchTouchesSlices => {
             &["punch_against_attaching_around", "punch_against_a_clone_that_moves", "punch_against_slice_and_split_to"]
         }
-        Plant::AroundKeepsPin => &["around_against_the_last_drop", "punch_against_attaching_around"],
+        Plant::AroundKeepsPin => &[
+            "around_against_the_last_drop",
+            "punch_against_attaching_around",
+            "a_secret_goes_while_its_slab_is_attached_around",
+        ],
         Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],
@@ -312,6 +317,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "overlapping_secrets_dropped_on_two_threads",
             "owner_and_guest_drop_overlapping_secrets",
             "a_secret_beside_a_slice_that_moves",
+            "a_secret_goes_while_its_slab_is_attached_around",
         ],
         Plant::WipeFlagTakenDown => &["a_secret_goes_while_its_slab_is_attached_around"],
         Plant::WipeAfterRelease => {

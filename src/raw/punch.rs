@@ -7,6 +7,7 @@
 use super::header::Header;
 use super::ledger::Ledger;
 use super::look::Look;
+use super::poison;
 use super::slab::Idle;
 use super::slot::Extent;
 use super::source::slab_layout;
@@ -148,9 +149,13 @@ impl Ledger {
         if lists.dead.is_empty() {
             return Outcome::Dense;
         }
+        // The source may write to them.
+        lists.dead.iter().for_each(|range| poison::open(header, range.start, range.len()));
         // SAFETY: the memory is this source's, of this layout: the look's reference keeps the slab. The ranges are whole pages
         // inside it without a live byte, as an exact look shows; until the look ends nobody may cut from them.
-        match unsafe { self.source.punch(memory, layout, &lists.dead) } {
+        let outcome = unsafe { self.source.punch(memory, layout, &lists.dead) };
+        lists.dead.iter().for_each(|range| poison::close(header, range.start, range.len()));
+        match outcome {
             Ok(given_back) => {
                 header.set_punched(true);
                 let dead = lists.dead.iter().map(Range::len).sum();
