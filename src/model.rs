@@ -178,6 +178,11 @@ impl Idle {
         let size = self.0.size();
         filled(self.0.single(size, Level::Sites, label(tag)))
     }
+
+    /// The slab's memory as it would be handed on.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.bytes()
+    }
 }
 
 /// A slab that this thread owns. Dropping it detaches it.
@@ -278,6 +283,11 @@ impl Shared {
     /// Charges it to a scope.
     pub fn charge(&self, scope: u32) {
         self.0.charge(scope);
+    }
+
+    /// Marks it to be overwritten when it goes away.
+    pub fn zero_on_drop(&mut self) {
+        self.0.mark_secret();
     }
 
     /// Leaves a hint.

@@ -4,7 +4,6 @@ use crate::buf::{SlabBytes, SlabBytesMut, out_of_memory};
 use crate::error::AllocError;
 use crate::policy::RetainDecision;
 use crate::pool;
-use crate::raw::Shared;
 use crate::track::Tag;
 
 impl SlabBytes {
@@ -55,7 +54,7 @@ impl SlabBytes {
         if self.is_compact() {
             return Ok(self);
         }
-        match Shared::copy_of(&self) {
+        match self.raw().detached() {
             Some(raw) => Ok(SlabBytes::from_raw(raw)),
             None => Err((AllocError::source(self.len(), self.len()), self)),
         }

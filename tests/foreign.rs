@@ -178,6 +178,21 @@ fn it_is_never_used_again() {
     assert_eq!(dropped(&drops), 1);
 }
 
+/// A mark that asks for zeros changes nothing on memory that is not ours to write.
+#[test]
+fn it_is_not_overwritten_when_it_is_marked() {
+    for level in [Level::Sites, Level::Off] {
+        let pool = SlabPool::builder().tracking(level).build().unwrap();
+        let (read, _) = buffer(100);
+        let mut marked = pool.adopt(read.clone(), 100, "x").zero_on_drop();
+        drop((marked.slice(..10), marked.split_off(50), marked.clone()));
+        marked.truncate(20);
+        drop(marked);
+        assert_nothing_foreign(&pool);
+        assert!(read.iter().enumerate().all(|(i, &byte)| byte == i as u8), "somebody wrote to it");
+    }
+}
+
 /// Nor are its pages given back, nor is it cut from between its slices.
 #[test]
 fn its_holes_are_left_alone() {

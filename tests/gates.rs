@@ -34,6 +34,7 @@ fn nothing_pinned_is_no_failure() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn a_pin_fails_with_site_and_tag() {
     let pool = pool();
     let _session = pool.scope("ws_session", 42);
@@ -56,6 +57,7 @@ fn many_kinds_of_holders_are_counted() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn at_levels_that_list_nothing_it_fails_all_the_same() {
     let pool = SlabPool::builder().name("off").tracking(Level::Off).build().unwrap();
     let kept = slice_of(&pool, 20, "unseen");
@@ -220,6 +222,7 @@ fn child_that_exits_with_a_pin() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 #[cfg(not(miri))]
 fn a_report_at_exit() {
     let folder = std::env::temp_dir().join(format!("bufslab-exit-{}", std::process::id()));

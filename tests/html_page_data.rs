@@ -192,6 +192,7 @@ fn assert_self_contained(page: &str) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn pages_of_real_pools() {
     let out = std::env::var_os("OUT");
     let (mut kept, mut exported) = (Vec::new(), Vec::new());

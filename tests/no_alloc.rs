@@ -92,6 +92,7 @@ fn request(pool: &SlabPool, n: usize) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice is an allocation")]
 fn the_owner_allocates_nothing() {
     for level in [Level::Off, Level::Counters, Level::Sites] {
         let pool = SlabPool::builder().slab_size(SLAB).tracking(level).build().unwrap();
@@ -107,6 +108,7 @@ fn the_owner_allocates_nothing() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice is an allocation")]
 #[cfg_attr(miri, ignore = "the warm-up alone would take minutes")]
 fn a_writer_that_grows_within_its_slab_allocates_nothing() {
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
@@ -130,6 +132,7 @@ fn a_writer_that_grows_within_its_slab_allocates_nothing() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice is an allocation")]
 fn rotation_over_pinned_slabs_allocates_only_for_new_slabs() {
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
     // A window of slices that are dropped four slabs later: slabs go round through the thread's magazine.
@@ -189,6 +192,7 @@ fn a_guest_allocates_nothing_once_it_has_a_segment() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice is an allocation")]
 fn a_stream_of_slices_between_two_threads_allocates_nothing() {
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
     // The channel's memory is made once; each slice comes back as an answer, so that both sides keep step.

@@ -136,6 +136,7 @@ fn with_threads(pool: &SlabPool, threads: u64, check: impl FnOnce(Held)) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn what_the_plan_says_is_what_happens() {
     let mut seen = [0; 4];
     for slab_size in [512, 4096, 65_536] {
@@ -198,6 +199,7 @@ fn one_tag_at_a_time() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn handles_that_are_not_listed_keep_their_slabs() {
     // Room for the slots of some handles, not of all.
     let pool = SlabPool::builder().max_ledger_bytes(6 << 10).build().unwrap();

@@ -28,6 +28,7 @@ fn charged(report: &PinReport) -> Vec<(usize, usize, String)> {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn what_is_made_inside_is_charged() {
     let pool = pool();
     let before = slice_of(&pool, 10);
@@ -243,6 +244,7 @@ fn the_level_changes_while_the_pool_runs() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: each slice has a header of its own")]
 fn a_scope_is_known_at_the_ledgers_limit_or_nothing_breaks() {
     let pool = SlabPool::builder().slab_size(4096).max_ledger_bytes(2000).build().unwrap();
     let _inside = pool.scope("conn", 1);
@@ -308,7 +310,8 @@ mod backtraces {
         let kept: Vec<_> = (0..4).map(|_| slice_of(&pool, 4096).slice(..20)).collect();
         let before = whoever_still_clones(&kept[0]);
         let report = pool.report();
-        assert_eq!(report.slabs.iter().filter(|slab| slab.suspect).count(), 2, "two are attached");
+        let attached_not = if cfg!(bufslab_one_each) { 4 } else { 2 };
+        assert_eq!(report.slabs.iter().filter(|slab| slab.suspect).count(), attached_not, "two are attached");
         assert!(report.traces.is_empty(), "nobody touched one since");
 
         let after = whoever_still_clones(&kept[0]);

@@ -8,6 +8,7 @@ fn pool() -> SlabPool {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn an_over_reserved_read_gives_its_tail_back() {
     let pool = pool();
     let mut slices = Vec::new();
@@ -16,11 +17,14 @@ fn an_over_reserved_read_gives_its_tail_back() {
         read.put_slice(&[i as u8; 10]);
         slices.push(read.freeze());
     }
-    assert_eq!(pool.stats().pinned_slabs, 1, "64 × 10 bytes fit in one slab of 1024");
+    // With a red zone behind each, they need more.
+    let slabs = if cfg!(bufslab_asan) { 3 } else { 1 };
+    assert_eq!(pool.stats().pinned_slabs, slabs, "64 × 10 bytes fit in one slab of 1024");
     assert!(slices.iter().enumerate().all(|(i, slice)| slice[..] == [i as u8; 10]));
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn a_read_that_found_nothing_takes_nothing() {
     let pool = pool();
     let pin = pool.alloc(1);
@@ -66,6 +70,7 @@ fn another_thread_gives_nothing_back() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab has an owner who takes room back")]
 fn a_split_takes_back_what_its_other_parts_gave_up() {
     let pool = pool();
     let mut buffer = pool.alloc(64);

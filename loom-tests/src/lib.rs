@@ -11,6 +11,7 @@
 //! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
 //! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
+//! | `secret` | whether bytes of marked handles are overwritten before their slab is handed on, and no other byte ever |
 //!
 //! The models run the shipped code of `src/raw`; only the atomics, locks and thread identities are loom's (`src/sync`), and two
 //! constants are small so that the rare path is the common one: slots in a segment (2) and the tally an owner settles at (3).
@@ -28,6 +29,7 @@ pub mod looks;
 pub mod notes;
 pub mod park;
 pub mod punch;
+pub mod secret;
 pub mod segments;
 
 pub use harness::Model;
@@ -42,6 +44,7 @@ pub const MODELS: &[&[Model]] = &[
     around::MODELS,
     punch::MODELS,
     foreign::MODELS,
+    secret::MODELS,
     park::MODELS,
 ];
 

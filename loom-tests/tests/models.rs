@@ -62,6 +62,11 @@ models! {
     exclusive_against_slots_changing_hands
     exclusive_after_the_last_remote_drop
 
+    overlapping_secrets_dropped_on_two_threads
+    owner_and_guest_drop_overlapping_secrets
+    a_secret_is_overwritten_before_its_slab_is_reused
+    a_secret_beside_a_slice_that_moves
+    a_secret_goes_while_its_slab_is_attached_around
     around_against_a_clone_that_moves
     around_against_slice_and_split_to
     around_against_slots_changing_hands

@@ -49,6 +49,9 @@ const PLANTS: &[Plant] = &[
     Plant::WantUnseen,
     Plant::NotedUnsaid,
     Plant::NotesKept,
+    Plant::WipeUnflagged,
+    Plant::WipeAfterRelease,
+    Plant::WipeFlagTakenDown,
     Plant::LooksBesideEachOther,
     Plant::AroundKeepsPin,
     Plant::HoleFromTheStart,
@@ -89,6 +92,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "untracked_handles",
             "drops_are_over_before_the_next_life",
             "snapshot_against_the_last_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
             "punch_against_the_last_drop",
             "foreign_dropped_after_the_last_read",
             "joining_against_the_last_drop",
@@ -108,6 +113,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
             "punch_against_attaching_around",
             "punch_against_slice_and_split_to",
             "punch_against_the_last_drop",
@@ -116,7 +124,9 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "joining_against_the_last_drop",
             "joining_against_the_next_life",
         ],
-        Plant::DrainedRelaxed => &["reuse_in_place_against_the_last_remote_drop"],
+        Plant::DrainedRelaxed => {
+            &["reuse_in_place_against_the_last_remote_drop", "owner_and_guest_drop_overlapping_secrets"]
+        }
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
         Plant::AttachRelaxed => &["counts_against_recycling"],
         Plant::GenerationRelaxed => &[
@@ -164,6 +174,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_a_clone_that_moves",
             "snapshot_against_a_clone_and_a_split",
             "exclusive_against_a_clone_that_moves",
+            "a_secret_beside_a_slice_that_moves",
             "punch_against_attaching_around",
             "punch_against_a_clone_that_moves",
             "punch_against_slice_and_split_to",
@@ -197,6 +208,10 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "snapshot_against_the_last_drop",
             "exclusive_against_slots_changing_hands",
             "exclusive_after_the_last_remote_drop",
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_is_overwritten_before_its_slab_is_reused",
+            "a_secret_beside_a_slice_that_moves",
             "punch_against_attaching_around",
             "punch_against_a_clone_that_moves",
             "punch_against_slice_and_split_to",
@@ -234,6 +249,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "guests_take_distinct_slots",
             "guest_takes_over_from_the_dead",
             "dying_threads_share_a_segment",
+            "a_secret_beside_a_slice_that_moves",
             "foreign_dropped_after_the_last_read",
         ],
         Plant::RecycleKeepsGeneration => &[
@@ -251,6 +267,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "snapshot_against_split_to",
             "snapshot_against_a_clone_and_a_split",
+            "a_secret_beside_a_slice_that_moves",
             "punch_against_slice_and_split_to",
             "joining_against_the_last_drop",
         ],
@@ -259,6 +276,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "clone_and_drop_on_two_threads",
             "owner_and_guest",
             "owner_dies_with_a_slab_in_hand",
+            "a_secret_beside_a_slice_that_moves",
             "foreign_dropped_after_the_last_read",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
@@ -291,6 +309,15 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::CloseUnseen => &["closing_against_attaching"],
         Plant::NotedUnsaid => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
         Plant::NotesKept => &["report_against_notes_changing_hands", "guest_takes_over_a_noted_slot"],
+        Plant::WipeUnflagged => &[
+            "overlapping_secrets_dropped_on_two_threads",
+            "owner_and_guest_drop_overlapping_secrets",
+            "a_secret_beside_a_slice_that_moves",
+        ],
+        Plant::WipeFlagTakenDown => &["a_secret_goes_while_its_slab_is_attached_around"],
+        Plant::WipeAfterRelease => {
+            &["a_secret_is_overwritten_before_its_slab_is_reused", "overlapping_secrets_dropped_on_two_threads"]
+        }
         Plant::MoverInexact => &["moving_against_attaching_around"],
         Plant::MoverUnmarked => &[
             "moving_against_a_drop",

@@ -225,12 +225,16 @@ impl SlabBytesMut {
     }
 
     /// Takes `other` back in: without copying if it was split off from here and nothing moved since, by appending its
-    /// bytes otherwise.
+    /// bytes otherwise. If one of them is [`zero_on_drop`](SlabBytesMut::zero_on_drop), the whole is.
     #[track_caller]
     pub fn unsplit(&mut self, other: SlabBytesMut) {
+        let secret = self.is_zeroed_on_drop();
         if self.is_empty() {
             *self = other;
+            self.inherit_secrecy(secret);
         } else if let Err(other) = self.try_unsplit(other) {
+            // Before its bytes come in: the place they grow to is to be marked.
+            self.inherit_secrecy(other.is_zeroed_on_drop());
             self.extend_from_slice(&other);
         }
     }
@@ -308,6 +312,7 @@ impl Clone for SlabBytesMut {
     fn clone(&self) -> SlabBytesMut {
         let raw = pool::alloc_in(self.raw.pool_id(), self.len(), label());
         let mut copy = SlabBytesMut { raw: raw.unwrap_or_else(|error| pool::no_memory(&error)) };
+        copy.inherit_secrecy(self.is_zeroed_on_drop());
         copy.raw.fill(self);
         copy.raw.set_tag(self.raw.tag());
         copy

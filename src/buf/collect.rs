@@ -70,18 +70,23 @@ impl<'a> Extend<&'a u8> for SlabBytesMut {
     }
 }
 
-macro_rules! extend_by_pieces {
-    ($($piece:ty),+) => {$(
-        /// Appends a copy of each piece.
-        impl Extend<$piece> for SlabBytesMut {
-            #[track_caller]
-            fn extend<I: IntoIterator<Item = $piece>>(&mut self, pieces: I) {
-                for piece in pieces {
-                    self.extend_from_slice(&piece);
-                }
-            }
+/// Appends a copy of each piece. Once one is [`zero_on_drop`](SlabBytes::zero_on_drop), the buffer is.
+impl Extend<SlabBytes> for SlabBytesMut {
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = SlabBytes>>(&mut self, pieces: I) {
+        for piece in pieces {
+            self.inherit_secrecy(piece.is_zeroed_on_drop());
+            self.extend_from_slice(&piece);
         }
-    )+};
+    }
 }
 
-extend_by_pieces!(SlabBytes, bytes::Bytes);
+/// Appends a copy of each piece.
+impl Extend<bytes::Bytes> for SlabBytesMut {
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = bytes::Bytes>>(&mut self, pieces: I) {
+        for piece in pieces {
+            self.extend_from_slice(&piece);
+        }
+    }
+}

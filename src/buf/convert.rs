@@ -109,7 +109,12 @@ impl From<SlabBytes> for SlabBytesMut {
     fn from(bytes: SlabBytes) -> SlabBytesMut {
         match bytes.try_into_mut() {
             Ok(buffer) => buffer,
-            Err(shared) => SlabBytesMut::from(&shared[..]),
+            Err(shared) => {
+                let mut copy = SlabBytesMut::with_capacity(shared.len());
+                copy.inherit_secrecy(shared.is_zeroed_on_drop());
+                copy.extend_from_slice(&shared);
+                copy
+            }
         }
     }
 }

@@ -7,12 +7,13 @@ use bytes::Bytes;
 impl From<SlabBytes> for Bytes {
     /// Up to the copybreak of the pool's [`RetainPolicy`](crate::RetainPolicy) (1 KiB by default) the bytes are copied,
     /// for handing over a reference costs an allocation too. Above, nothing is copied: the `Bytes` holds the slice, which
-    /// stays one listed slice of its slab, of the kind [`Exported`](crate::SliceKind::Exported).
+    /// stays one listed slice of its slab, of the kind [`Exported`](crate::SliceKind::Exported). A slice that is
+    /// [`zero_on_drop`](SlabBytes::zero_on_drop) is always handed over, for a copy would not be overwritten.
     fn from(mut slice: SlabBytes) -> Bytes {
         if let Some(bytes) = slice.raw().as_static() {
             return Bytes::from_static(bytes);
         }
-        if slice.raw().pins_slab() && slice.len() > pool::copybreak_of(slice.raw()) {
+        if slice.raw().is_secret() || slice.raw().pins_slab() && slice.len() > pool::copybreak_of(slice.raw()) {
             slice.raw_mut().mark_exported();
             return Bytes::from_owner(slice);
         }

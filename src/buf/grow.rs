@@ -135,6 +135,9 @@ impl SlabBytesMut {
             Err(_) if wanted < capacity => pool::alloc_in(pool, wanted, label)?,
             result => result?,
         };
+        if self.is_zeroed_on_drop() {
+            raw.mark_secret();
+        }
         raw.fill(self);
         settle(core::mem::replace(self.raw_mut(), raw).release());
         Ok(())

@@ -13,6 +13,7 @@ mod export;
 mod format;
 mod grow;
 mod range;
+mod secret;
 #[cfg(feature = "serde")]
 mod serde_impl;
 

@@ -32,6 +32,10 @@ pub mod sources {}
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}
 
+/// What is overwritten when, what is not, and the debug modes that find memory bugs.
+#[doc = include_str!("secrecy.md")]
+pub mod secrecy {}
+
 /// The schema of a report as JSON.
 #[doc = include_str!("report_json.md")]
 pub mod report_json {}

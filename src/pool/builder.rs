@@ -157,7 +157,8 @@ impl SlabPoolBuilder {
     /// Whether a slab is overwritten with zeros before it is used again. Default: no.
     ///
     /// Safe code cannot read what a slab held before in either case. What a writer gives back within one life of a slab (a
-    /// buffer that is dropped unfrozen, the tail of one that is frozen) is handed out again as it was.
+    /// buffer that is dropped unfrozen, the tail of one that is frozen) is handed out again as it was, and what goes back to the
+    /// source too. [`zero_on_drop`](crate::SlabBytesMut::zero_on_drop) has no such gaps; see [`docs::secrecy`](crate::docs::secrecy).
     pub fn zero_on_recycle(mut self, zero: bool) -> Self {
         self.config.zero_on_recycle = zero;
         self

@@ -11,6 +11,10 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, clock};
 use core::any::Any;
 use std::sync::{Arc, Weak};
 
+/// The debug mode in which each slice has an allocation of its own, of exactly its size: what looks at allocations sees the bounds
+/// of slices then.
+const ONE_EACH: bool = cfg!(bufslab_one_each);
+
 /// One pool.
 pub(crate) struct Core {
     pub(crate) id: usize,
@@ -114,7 +118,7 @@ impl Core {
         self.check_quota(n)?;
         // Here, where nothing is in hand yet that a panic of the memory's source could lose.
         self.decay_in_passing();
-        if n <= self.slab_size() {
+        if n <= self.slab_size() && !ONE_EACH {
             if let Some(raw) = local::alloc_slow(self, n, label)? {
                 return Ok(raw);
             }
@@ -122,7 +126,7 @@ impl Core {
                 return Err(AllocError::closed(n));
             }
         }
-        // Larger than a slab, or made by a thread that is dying: a slab of its own.
+        // Larger than a slab, or made by a thread that is dying, or in the mode that does so for all: a slab of its own.
         self.before_taking(n, n)?;
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
         let raw = idle.single(n, self.level(), label);
@@ -206,7 +210,8 @@ impl Core {
 
     pub(super) fn keep_or_free(&self, mut idle: Idle) {
         let size = idle.size();
-        if size != self.slab_size() || self.ledger.is_closed() || !self.depot.charge(size, self.config.idle_bytes) {
+        let wanted = size == self.slab_size() && !self.ledger.is_closed() && !ONE_EACH;
+        if !wanted || !self.depot.charge(size, self.config.idle_bytes) {
             return;
         }
         if self.config.zero_on_recycle {

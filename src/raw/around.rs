@@ -4,6 +4,7 @@
 use super::header::Header;
 use super::ledger::Ledger;
 use super::look::Look;
+use super::poison;
 use super::segment::Segment;
 use super::slab::{Attached, Idle};
 use super::slot::Extent;
@@ -39,7 +40,7 @@ impl Holes {
     /// Takes the next hole of at least `n` bytes out. Shorter ones before it are given up until the next look.
     pub(super) fn next(&mut self, n: usize) -> Option<Extent> {
         while let Some(hole) = self.0.pop() {
-            if hole.len() >= n {
+            if hole.len() >= n + poison::SLACK {
                 return Some(hole);
             }
         }
@@ -110,7 +111,7 @@ impl Search {
         if sum < want.free {
             look.header().set_full_at(slices as u32);
         }
-        sum >= want.free && longest >= want.longest
+        sum >= want.free && longest >= want.longest + poison::SLACK
     }
 
     /// A list that is not needed any more.
@@ -223,6 +224,9 @@ impl Attached {
         header_ref.set_punched(false);
         header_ref.set_cursor(0);
         header_ref.set_limit(0);
+        for hole in holes.iter() {
+            poison::close(header_ref, hole.offset(), hole.len());
+        }
         let ledger = header_ref.attach_around(me);
         header_ref.adopt_segments(me);
         Attached::with_holes(header, ledger, holes)
@@ -232,8 +236,10 @@ impl Attached {
     pub(crate) fn next_hole(&mut self, n: usize) -> bool {
         let Some(hole) = self.holes.next(n) else { return false };
         let header = self.header();
+        // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
+        unsafe { header.wipe_hole_if_must(hole) };
         header.set_cursor(if planted(Plant::HoleFromTheStart) { 0 } else { hole.offset() });
-        self.open(hole.end());
+        self.open(hole.end() - poison::MARGIN);
         true
     }
 
@@ -241,7 +247,7 @@ impl Attached {
     pub(crate) fn zero_holes(&self) {
         for hole in self.holes.iter() {
             // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
-            unsafe { self.header().base().add(hole.offset()).write_bytes(0, hole.len()) };
+            unsafe { self.header().open_and_wipe(hole.offset(), hole.len()) };
         }
     }
 }

@@ -114,6 +114,8 @@ pub(super) struct Fixed {
     full_at: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
     pub(super) unlisted: AtomicU32,
+    /// Not 0: the memory has to be overwritten before it is used again; see [`super::secret`].
+    pub(super) must_wipe: AtomicU32,
     /// Not 0 once a slice was parked in this life of the slab.
     pub(super) parked: AtomicU32,
     /// Not 0: the system took pages of it back, and nobody has filled them since.
@@ -187,6 +189,7 @@ impl Header {
                 retired_tick: AtomicU32::new(0),
                 full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
+                must_wipe: AtomicU32::new(0),
                 parked: AtomicU32::new(0),
                 punched: AtomicU32::new(0),
                 growth: Mutex::new(()),

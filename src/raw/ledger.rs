@@ -3,6 +3,7 @@
 use super::berth::{BERTHS_SIZE, Berths};
 use super::header::Header;
 use super::notes::{NOTES_SIZE, Notes};
+use super::poison;
 use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
@@ -145,7 +146,9 @@ impl Ledger {
         let memory = self.source.allocate(layout).ok_or_else(refused)?;
         core::mem::forget(unmade);
         // SAFETY: headers are type-stable; this one is nobody else's now.
-        unsafe { header.as_ref() }.set_memory(memory.as_ptr(), size);
+        let header_ref = unsafe { header.as_ref() };
+        header_ref.set_memory(memory.as_ptr(), size);
+        poison::close(header_ref, 0, size);
         Ok(Idle::fresh(header, Arc::clone(self)))
     }
 
@@ -157,6 +160,7 @@ impl Ledger {
         if header_ref.is_foreign() {
             return self.retire_foreign(header);
         }
+        poison::open(header_ref, 0, size);
         if let (Some(memory), Some(layout)) = (NonNull::new(header_ref.base()), slab_layout(size)) {
             // SAFETY: the memory was allocated by this source with this layout; no handle is left and it is forgotten
             // below. Payload pointers are gone with the handles.

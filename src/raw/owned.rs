@@ -1,14 +1,18 @@
 //! Detached memory: what a handle holds that pins no slab.
 
-use crate::sync::{AtomicUsize, Ordering};
+use super::secret;
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use bytes::Bytes;
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-/// A reference-counted piece of memory outside every slab.
+/// A reference-counted piece of memory outside every slab. Aligned so that its address has three bits to spare.
+#[repr(align(8))]
 pub(super) struct Owned {
     refs: AtomicUsize,
+    /// Not 0: to be overwritten before it is freed.
+    secret: AtomicU32,
     backing: Backing,
 }
 
@@ -44,7 +48,7 @@ impl Owned {
         let owned = memory.cast::<Owned>();
         // SAFETY: fresh memory of the right layout; the bytes start at `offset`.
         unsafe {
-            owned.write(Owned { refs: AtomicUsize::new(refs), backing: Backing::Exact { len } });
+            owned.write(Owned { refs: AtomicUsize::new(refs), ..Owned::new(Backing::Exact { len }) });
             Some((owned, memory.add(offset)))
         }
     }
@@ -64,8 +68,26 @@ impl Owned {
         (Owned::boxed(Backing::Foreign(bytes)), start)
     }
 
+    fn new(backing: Backing) -> Owned {
+        Owned { refs: AtomicUsize::new(1), secret: AtomicU32::new(0), backing }
+    }
+
     fn boxed(backing: Backing) -> NonNull<Owned> {
-        NonNull::from(Box::leak(Box::new(Owned { refs: AtomicUsize::new(1), backing })))
+        NonNull::from(Box::leak(Box::new(Owned::new(backing))))
+    }
+
+    /// Has the memory overwritten before it is freed. Says whether that can be: not if somebody else counts it.
+    pub(super) fn set_secret(&self) -> bool {
+        let ours = !matches!(self.backing, Backing::Foreign(_));
+        if ours {
+            // Relaxed: the caller holds a reference; whoever drops the last one acquires its return.
+            self.secret.store(1, Ordering::Relaxed);
+        }
+        ours
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret.load(Ordering::Relaxed) != 0
     }
 
     /// Bytes that this keeps allocated.
@@ -127,6 +149,7 @@ impl Owned {
         owned.refs.load(Ordering::Acquire);
         // SAFETY: that was the last reference; each kind is freed as it was allocated.
         unsafe {
+            secret::wipe_owned(this);
             match owned.backing {
                 Backing::Exact { len } => {
                     if let Some((layout, _)) = Owned::exact_layout(len) {
@@ -154,11 +177,16 @@ impl Owned {
         if !owned.is_unique() {
             return None;
         }
+        let secret = owned.is_secret();
         // SAFETY: the only handle is the caller's; the parts are those of the vector that came in, and `len` bytes are
         // initialised after the move.
         unsafe {
             drop(Box::from_raw(this.as_ptr()));
             core::ptr::copy(data.as_ptr(), start.as_ptr(), len);
+            if secret {
+                // What is behind the bytes is not the vector's to show.
+                secret::wipe(start.add(len), capacity - len);
+            }
             Some(Vec::from_raw_parts(start.as_ptr(), len, capacity))
         }
     }

@@ -7,6 +7,7 @@ use super::slot::{Mark, Slot};
 use super::snapshot;
 use super::unique::Unique;
 use super::word::{Hold, Word};
+use super::{poison, secret};
 use bytes::Bytes;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -107,7 +108,7 @@ impl Shared {
         if len == 0 {
             return Shared::empty_at(ptr);
         }
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let mark = slot.mark();
             if !mark.was_ever_shared() {
                 slot.set_mark(mark.ever_shared());
@@ -121,7 +122,7 @@ impl Shared {
     /// Another handle on the same bytes.
     #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let mark = slot.mark();
             if !mark.was_ever_shared() {
                 slot.set_mark(mark.ever_shared());
@@ -132,11 +133,20 @@ impl Shared {
         Shared { ptr: self.ptr, len: self.len, word }
     }
 
+    #[inline]
     fn with_slot(&self, f: impl FnOnce(&Slot)) {
-        if let Hold::Slot(slot) = self.word.hold() {
+        if let Hold::Slot(slot) = self.word.hold_of_any() {
             // SAFETY: slots are type-stable.
             f(unsafe { slot.as_ref() });
         }
+    }
+
+    pub(crate) fn is_secret(&self) -> bool {
+        self.word.is_secret()
+    }
+
+    pub(super) fn change_word(&mut self, change: impl FnOnce(Word) -> Word) {
+        self.word = change(self.word);
     }
 
     /// Forgets the first `n` bytes, which are fewer than all.
@@ -146,8 +156,7 @@ impl Shared {
         // SAFETY: in bounds.
         self.ptr = unsafe { self.ptr.add(n) };
         self.len -= n;
-        let len = self.len;
-        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(n, len)));
+        self.give_up_all_but(n, self.len);
     }
 
     /// Keeps the first `len` bytes, which are at least one and fewer than all.
@@ -155,7 +164,29 @@ impl Shared {
     pub(crate) fn keep(&mut self, len: usize) {
         assert!(0 < len && len < self.len);
         self.len = len;
-        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(0, len)));
+        self.give_up_all_but(0, len);
+    }
+
+    /// Lists only the `len` bytes that start `skip` bytes in: nobody holds the others any more, as far as this handle goes.
+    #[inline]
+    fn give_up_all_but(&self, skip: usize, len: usize) {
+        if let Some(slot) = self.word.plain_slot() {
+            poison::shrink(slot, skip, len);
+            // SAFETY: slots are type-stable.
+            let slot = unsafe { slot.as_ref() };
+            slot.set_extent(slot.own_extent().part(skip, len));
+        } else if self.word.is_secret() {
+            secret::shrink(self.word.without_mark(), skip, len);
+        }
+    }
+
+    /// The same where another handle has the others: the other side of a split.
+    #[inline]
+    fn leave_to_the_other(&mut self, skip: usize, len: usize) {
+        // SAFETY: in bounds.
+        self.ptr = unsafe { self.ptr.add(skip) };
+        self.len = len;
+        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(skip, len)));
     }
 
     /// Cuts off the bytes from `at` on, in bounds. What is left without bytes holds nothing.
@@ -171,7 +202,7 @@ impl Shared {
             return core::mem::replace(self, Shared::empty_at(middle));
         }
         let tail = self.part(at, self.len - at, label);
-        self.keep(at);
+        self.leave_to_the_other(0, at);
         tail
     }
 
@@ -190,7 +221,7 @@ impl Shared {
         if crate::sync::planted(crate::sync::Plant::ShrinkBeforePublish) {
             let len = self.len;
             self.with_slot(|slot| slot.set_extent(slot.own_extent().part(at, len - at)));
-            let word = self.word.another(|slot| {
+            let word = self.word.another(move |slot| {
                 let extent = super::slot::Extent::new(slot.own_extent().offset() - at, at);
                 Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
             });
@@ -200,14 +231,14 @@ impl Shared {
             return head;
         }
         let head = self.part(0, at, label);
-        self.skip(at);
+        self.leave_to_the_other(at, self.len - at);
         head
     }
 
     /// One side of a split: not shared with the other, which gives the range up as soon as this is published.
     #[inline]
     fn part(&self, skip: usize, len: usize, label: Label) -> Shared {
-        let word = self.word.another(|slot| {
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent().part(skip, len);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
@@ -217,13 +248,13 @@ impl Shared {
 
     /// Whether no other handle can see these bytes. May say no although it is so, for a slab that another thread fills.
     pub(crate) fn is_unique(&self) -> bool {
-        match self.word.hold() {
+        match self.word.hold_of_any() {
             // SAFETY: slots are type-stable.
             Hold::Slot(slot) => !unsafe { slot.as_ref() }.mark().was_ever_shared() || snapshot::is_exclusive(slot),
             Hold::Untracked(header) => snapshot::is_only_reference(header),
             // SAFETY: this handle keeps it alive.
             Hold::Owned(owned) => unsafe { owned.as_ref() }.is_unique(),
-            Hold::Nothing | Hold::Pool(_) => false,
+            Hold::Nothing | Hold::Pool(_) | Hold::Secret(_) => false,
         }
     }
 
@@ -233,10 +264,12 @@ impl Shared {
             return Err(self);
         }
         let mut capacity = self.len;
-        match self.word.hold() {
+        let mut was_shared = false;
+        match self.word.hold_of_any() {
             Hold::Slot(slot) => {
                 // SAFETY: slots are type-stable.
                 let slot = unsafe { slot.as_ref() };
+                was_shared = slot.mark().was_ever_shared();
                 slot.set_mark(slot.mark().unique());
             }
             Hold::Owned(owned) => {
@@ -248,12 +281,12 @@ impl Shared {
         }
         // SAFETY: no other handle sees the bytes, and `capacity` bytes from `ptr` on are this handle's: of a slab its own
         // range, of detached memory all that follows.
-        Ok(unsafe { Unique::from_parts(self.ptr, self.len, capacity, self.word) })
+        Ok(unsafe { Unique::from_parts(self.ptr, self.len, capacity, self.word.marked_like_its_memory(was_shared)) })
     }
 
     /// The vector behind this handle, if it came from one and is the only handle.
     pub(crate) fn try_into_vec(self) -> Result<Vec<u8>, Shared> {
-        if let Hold::Owned(owned) = self.word.hold() {
+        if let Hold::Owned(owned) = self.word.hold_of_any() {
             // SAFETY: this handle holds the reference and is consumed; its bytes lie inside.
             if let Some(vec) = unsafe { Owned::into_vec(owned, self.ptr, self.len) } {
                 return Ok(vec);
@@ -318,7 +351,7 @@ impl Shared {
     /// Model only: the slab's header, the slot's address, and the offset and length that the slot lists.
     #[cfg(bufslab_loom)]
     pub(crate) fn listed(&self) -> Option<(NonNull<super::Header>, usize, usize, usize)> {
-        let Hold::Slot(slot) = self.word.hold() else { return None };
+        let Hold::Slot(slot) = self.word.hold_of_any() else { return None };
         // SAFETY: slots are type-stable.
         let extent = unsafe { slot.as_ref() }.own_extent();
         Some((self.word.header()?, slot.as_ptr().addr(), extent.offset(), extent.len()))
@@ -334,7 +367,7 @@ impl Shared {
 }
 
 pub(super) fn retained_size(word: Word) -> usize {
-    match word.hold() {
+    match word.hold_of_any() {
         // SAFETY: the handle keeps it alive.
         Hold::Owned(owned) => unsafe { owned.as_ref() }.size(),
         // SAFETY: headers are type-stable.
@@ -343,9 +376,9 @@ pub(super) fn retained_size(word: Word) -> usize {
 }
 
 pub(super) fn is_compact(word: Word, len: usize) -> bool {
-    match word.hold() {
+    match word.hold_of_any() {
         Hold::Nothing | Hold::Pool(_) => true,
-        Hold::Slot(_) | Hold::Untracked(_) => false,
+        Hold::Slot(_) | Hold::Untracked(_) | Hold::Secret(_) => false,
         // SAFETY: the handle keeps it alive.
         Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(len),
     }
@@ -358,7 +391,7 @@ pub(super) fn home(word: Word) -> Option<std::sync::Arc<dyn core::any::Any + Sen
 }
 
 pub(super) fn tag(word: Word) -> u32 {
-    match word.hold() {
+    match word.hold_of_any() {
         // SAFETY: slots are type-stable.
         Hold::Slot(slot) => unsafe { slot.as_ref() }.mark().tag(),
         _ => 0,
@@ -366,14 +399,14 @@ pub(super) fn tag(word: Word) -> u32 {
 }
 
 pub(super) fn charge(word: Word, scope: u32) {
-    if let (Hold::Slot(slot), Some(header)) = (word.hold(), word.header()) {
+    if let (Hold::Slot(slot), Some(header)) = (word.hold_of_any(), word.header()) {
         // SAFETY: headers are type-stable.
         unsafe { header.as_ref() }.charge(slot, scope);
     }
 }
 
 pub(super) fn touch(word: Word, hint: u32) {
-    if let (Hold::Slot(slot), Some(header)) = (word.hold(), word.header()) {
+    if let (Hold::Slot(slot), Some(header)) = (word.hold_of_any(), word.header()) {
         // SAFETY: headers are type-stable.
         unsafe { header.as_ref() }.touch(slot, hint);
     }

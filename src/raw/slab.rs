@@ -12,6 +12,7 @@
 use super::around::Holes;
 use super::header::{Entry, Header};
 use super::ledger::Ledger;
+use super::poison;
 use super::slot::{Extent, Mark};
 use super::unique::Unique;
 use super::word::Word;
@@ -46,6 +47,8 @@ impl Idle {
         let idle = Idle { header, ledger };
         let header = idle.header_ref();
         header.fixed.witness.write();
+        header.wipe_if_must();
+        poison::close(header, 0, header.size());
         header.bump_generation();
         let rest = header.cut_segments(KEPT_SEGMENTS);
         header.hand_segments_to(thread::NOBODY);
@@ -76,8 +79,14 @@ impl Idle {
     /// Overwrites the memory with zeros.
     pub(crate) fn zero(&mut self) {
         assert!(!self.is_foreign(), "somebody else may see the bytes");
-        // SAFETY: the memory is this long and nobody else has a pointer into it that may be used.
-        unsafe { self.header_ref().base().write_bytes(0, self.size()) };
+        self.header_ref().zero();
+    }
+
+    /// Model only: the memory, all of which was written to.
+    #[cfg(bufslab_loom)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // SAFETY: the memory is this long, the model has filled it, and nobody else knows it.
+        unsafe { core::slice::from_raw_parts(self.header_ref().base(), self.size()) }.to_vec()
     }
 
     /// Makes this thread the slab's owner. Fails when the thread is dying and has no identity any more.
@@ -102,6 +111,8 @@ impl Idle {
     pub(crate) fn single(self, n: usize, level: Level, label: Label) -> Unique {
         let this = self.header;
         let word = self.first_handle(n, Mark::UNIQUE, level, label);
+        // SAFETY: headers are type-stable.
+        poison::open(unsafe { this.as_ref() }, 0, n);
         // SAFETY: headers are type-stable; a slab's base is not null, and `n` bytes of it are this handle's alone.
         unsafe { Unique::from_parts(NonNull::new_unchecked(this.as_ref().base()), 0, n, word) }
     }
@@ -219,6 +230,8 @@ impl Attached {
         header.set_level(level);
         header.count_reset();
         header.fixed.witness.write();
+        header.wipe_if_must();
+        poison::close(header, 0, header.size());
         header.bump_generation();
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.reset_birth();
@@ -231,8 +244,7 @@ impl Attached {
     /// Overwrites the memory of a drained slab with zeros.
     pub(crate) fn zero(&self) {
         assert!(self.is_drained(), "only an empty slab is overwritten");
-        // SAFETY: the memory is this long, no slice is left, and only this thread could cut one.
-        unsafe { self.header().base().write_bytes(0, self.size()) };
+        self.header().zero();
     }
 
     /// The list of holes, to be used for another slab.
@@ -276,14 +288,16 @@ pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Uniqu
 unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
     // SAFETY: an owned slab's header lives.
     let header = unsafe { this.as_ref() };
-    let cursor = header.cursor();
-    if n == 0 || n > header.room() {
+    let at = header.cursor();
+    let cursor = poison::start(header, at);
+    if n == 0 || n > header.room().saturating_sub(cursor - at) {
         return None;
     }
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
     let slot = Header::enlist_as_owner(this, entry);
     header.set_cursor(cursor + n);
+    poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back.
     unsafe {

@@ -11,6 +11,7 @@ use super::slab::{Idle, Label};
 use super::slot::{Extent, Slot};
 use super::snapshot;
 use super::word::{Hold, Word};
+use super::{poison, secret};
 use crate::sync::{Plant, planted, thread};
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
@@ -63,7 +64,8 @@ impl Unique {
     /// remembers the pool and the size, so that a buffer that is filled to the last byte again and again keeps its size.
     fn empty_at(&self, ptr: NonNull<u8>) -> Unique {
         let size = self.root_len().or_else(|| self.region()).unwrap_or(self.capacity);
-        Unique { ptr, len: 0, capacity: 0, word: Word::pool(self.word.pool_id(), size) }
+        let word = Word::pool(self.word.pool_id(), size);
+        Unique { ptr, len: 0, capacity: 0, word: if self.is_secret() { word.secret() } else { word } }
     }
 
     #[inline]
@@ -139,17 +141,32 @@ impl Unique {
         self.capacity -= n;
     }
 
+    #[inline]
     fn slot(&self) -> Option<&Slot> {
-        match self.word.hold() {
+        match self.word.hold_of_any() {
             // SAFETY: slots are type-stable, and this one is the handle's while it lives.
             Hold::Slot(slot) => Some(unsafe { slot.as_ref() }),
             _ => None,
         }
     }
 
+    #[inline]
+    pub(crate) fn is_secret(&self) -> bool {
+        self.word.is_secret()
+    }
+
+    pub(super) fn change_word(&mut self, change: impl FnOnce(Word) -> Word) {
+        self.word = change(self.word);
+    }
+
+    /// Start of the filled bytes, capacity and hold, which are the caller's to give up now.
+    pub(super) fn into_parts(self) -> (NonNull<u8>, usize, Word) {
+        (self.ptr, self.capacity, self.word)
+    }
+
     /// Bytes of the region: front and capacity. `None` where the region is not known to the handle.
     pub(crate) fn region(&self) -> Option<usize> {
-        match self.word.hold() {
+        match self.word.hold_of_any() {
             Hold::Owned(owned) => {
                 let (start, size) = Owned::region(owned)?;
                 // SAFETY: this handle keeps it alive.
@@ -191,7 +208,7 @@ impl Unique {
     /// Takes the whole allocation that this handle was split from into its region, if no other handle is left in it, this
     /// thread owns the slab, and there is then room for `wanted` bytes. The start stays where it is.
     pub(crate) fn reclaim_root(&mut self, wanted: usize) -> Reclaim {
-        let Hold::Slot(slot_ptr) = self.word.hold() else { return Reclaim::NotAlone };
+        let Hold::Slot(slot_ptr) = self.word.hold_of_any() else { return Reclaim::NotAlone };
         let Some(header) = self.word.header() else { return Reclaim::NotAlone };
         // SAFETY: slots and headers are type-stable.
         let (slot, header) = unsafe { (slot_ptr.as_ref(), header.as_ref()) };
@@ -219,6 +236,15 @@ impl Unique {
             // Some of it was given back to the slab and not cut again.
             header.set_cursor(end);
         }
+        poison::open(header, start, whole.len());
+        if header.must_wipe() {
+            // Some of it may be what a marked handle left.
+            // SAFETY: nobody holds these parts, as just seen, and only this thread could cut them.
+            unsafe {
+                header.wipe_range(start, extent.offset() - start);
+                header.wipe_range(extent.end(), end - extent.end());
+            }
+        }
         self.capacity = capacity;
         slot.set_root(whole);
         slot.set_extent(whole);
@@ -236,6 +262,7 @@ impl Unique {
             return false;
         }
         header.set_cursor(extent.end() + more);
+        poison::open(header, extent.end(), more);
         slot.set_root(Extent::new(slot.root().offset(), slot.root().len() + more));
         slot.set_extent(Extent::new(extent.offset(), extent.len() + more));
         self.capacity += more;
@@ -255,10 +282,10 @@ impl Unique {
             let rest = self.empty_at(self.ptr);
             return core::mem::replace(self, rest);
         }
-        let capacity = self.capacity - at;
-        let word = self.word.another(|slot| {
+        let (whole, capacity) = (self.capacity, self.capacity - at);
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent();
-            let extent = extent.part(front(extent, self.capacity) + at, capacity);
+            let extent = extent.part(front(extent, whole) + at, capacity);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         if let Some(slot) = self.slot() {
@@ -284,10 +311,10 @@ impl Unique {
             let rest = self.empty_at(middle);
             return core::mem::replace(self, rest);
         }
-        let capacity = self.capacity - at;
-        let word = self.word.another(|slot| {
+        let (whole, capacity) = (self.capacity, self.capacity - at);
+        let word = self.word.another(move |slot| {
             let extent = slot.own_extent();
-            let extent = extent.part(0, front(extent, self.capacity) + at);
+            let extent = extent.part(0, front(extent, whole) + at);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         // After the other side is listed: no byte is without a slot for a moment.
@@ -323,9 +350,12 @@ impl Unique {
         mine.set_extent(union);
         self.len += other.len;
         self.capacity += other.capacity;
+        if other.is_secret() {
+            self.word = self.word.secret();
+        }
         let other = ManuallyDrop::new(other);
         // SAFETY: the other handle is consumed. Only its hold is given up: the region is this handle's now.
-        Ok(unsafe { other.word.release() })
+        Ok(unsafe { other.word.hand_over() })
     }
 
     /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
@@ -335,12 +365,18 @@ impl Unique {
         if self.len == 0 {
             return (Shared::empty(), self.release());
         }
-        if let Hold::Slot(slot_ptr) = self.word.hold() {
+        let slot = match self.word.hold() {
+            Hold::Slot(slot) => Some(slot),
+            Hold::Secret(word) => secret::wipe_around(word, |extent| front(extent, self.capacity), self.len),
+            _ => None,
+        };
+        if let Some(slot_ptr) = slot {
             // SAFETY: slots are type-stable, and this one is the handle's.
             let slot = unsafe { slot_ptr.as_ref() };
             let extent = slot.own_extent();
             slot.set_mark(slot.mark().shared());
             if extent.len() != self.len && !extent.is_whole() {
+                poison::shrink(slot_ptr, front(extent, self.capacity), self.len);
                 slot.set_extent(extent.part(front(extent, self.capacity), self.len));
                 if self.len < self.capacity {
                     give_back(slot_ptr, extent.end(), self.capacity - self.len);
@@ -395,14 +431,25 @@ impl Unique {
     /// slab if it was cut last and by this thread: a read that found nothing takes nothing.
     #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
-        let this = ManuallyDrop::new(self);
-        if let Hold::Slot(slot) = this.word.hold() {
+        if let Some(slot) = self.word.plain_slot() {
             // SAFETY: slots are type-stable, and this one is the handle's.
             let extent = unsafe { slot.as_ref() }.own_extent();
             give_back(slot, extent.end(), extent.len());
+            poison::leave(slot);
+            return Header::delist(slot);
+        }
+        if self.word.is_nothing() { None } else { self.release_without_slot() }
+    }
+
+    #[inline(never)]
+    fn release_without_slot(self) -> Option<Idle> {
+        match self.word.hold() {
+            Hold::Secret(_) => return secret::release_unique(self),
+            Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),
+            _ => {}
         }
         // SAFETY: the handle is consumed.
-        unsafe { this.word.release() }
+        unsafe { self.word.release() }
     }
 }
 
@@ -414,10 +461,10 @@ fn front(extent: Extent, capacity: usize) -> usize {
 
 /// Moves the owner's cursor back by the `unused` bytes that end at `end`, if nothing was cut since.
 #[inline]
-fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
+pub(super) fn give_back(slot: NonNull<Slot>, end: usize, unused: usize) {
     // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
     let header: &Header = unsafe { &*Segment::of(slot).as_ref().header() };
     if thread::is(header.owner()) && header.cursor() == end {
-        header.set_cursor(end - unused);
+        header.set_cursor(poison::back_to(header, slot, end - unused));
     }
 }

@@ -6,17 +6,23 @@ use super::owned::Owned;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
+use super::{poison, secret};
 use core::ptr::{self, NonNull};
 
-/// A tagged pointer. The three low bits tell what it points to; what it points to is at least eight-aligned.
+/// A tagged pointer. The two low bits tell what it points to, the third one whether the handle's bytes are overwritten when it
+/// goes away ([`secret`]); what it points to is at least eight-aligned.
 #[derive(Clone, Copy)]
 pub(crate) struct Word(*mut ());
 
-const TAG: usize = 7;
 const SLOT: usize = 0;
 const OWNED: usize = 1;
 const UNTRACKED: usize = 2;
 const POOL: usize = 3;
+const KIND: usize = 3;
+const SECRET: usize = 4;
+const TAG: usize = KIND | SECRET;
+
+const _: () = assert!(align_of::<Slot>() > TAG && align_of::<Owned>() > TAG && align_of::<Header>() > TAG);
 
 /// What keeps a handle's bytes alive.
 #[derive(Clone, Copy)]
@@ -32,6 +38,8 @@ pub(super) enum Hold {
     /// Nothing, but it remembers the pool with this id: an empty buffer that will grow there, to at least the size it had
     /// once (see [`Word::remembered`]).
     Pool(usize),
+    /// What this word without its mark says, by a handle whose bytes are overwritten when it goes away.
+    Secret(Word),
 }
 
 impl Word {
@@ -72,9 +80,27 @@ impl Word {
     /// The size that an empty buffer once had, rounded down to a power of two from 1 to 64 KiB, or nothing.
     pub(super) fn remembered(self) -> usize {
         match self.0.addr() >> 3 & 7 {
-            class @ 1.. if self.0.addr() & TAG == POOL => 512 << class,
+            class @ 1.. if self.0.addr() & KIND == POOL => 512 << class,
             _ => 0,
         }
+    }
+
+    pub(super) fn is_secret(self) -> bool {
+        self.0.addr() & SECRET != 0
+    }
+
+    /// The same, marked to be overwritten.
+    pub(super) fn secret(self) -> Word {
+        Word(self.0.map_addr(|address| address | SECRET))
+    }
+
+    pub(super) fn without_mark(self) -> Word {
+        Word(self.0.map_addr(|address| address & !SECRET))
+    }
+
+    /// What is held, whether by a marked handle or not.
+    pub(super) fn hold_of_any(self) -> Hold {
+        self.without_mark().hold()
     }
 
     /// Through its slot if it has one.
@@ -86,12 +112,27 @@ impl Word {
         }
     }
 
+    /// The slot, if a slab is held through one and the handle is not marked: the common case, told by one test.
+    #[inline(always)]
+    pub(super) fn plain_slot(self) -> Option<NonNull<Slot>> {
+        if self.0.addr() & TAG == SLOT { NonNull::new(self.0.cast()) } else { None }
+    }
+
+    /// Whether the word says nothing at all.
+    #[inline(always)]
+    pub(super) fn is_nothing(self) -> bool {
+        self.0.is_null()
+    }
+
     #[inline(always)]
     pub(super) fn hold(self) -> Hold {
         let address = self.0.addr();
         // The common case first, with one test.
         if address & TAG == SLOT {
             return NonNull::new(self.0).map_or(Hold::Nothing, |slot| Hold::Slot(slot.cast()));
+        }
+        if self.is_secret() {
+            return Hold::Secret(self.without_mark());
         }
         let untagged = self.0.map_addr(|address| address & !TAG);
         let Some(target) = NonNull::new(untagged) else {
@@ -107,7 +148,7 @@ impl Word {
     /// The slab's header, if a slab is held.
     #[inline]
     pub(super) fn header(self) -> Option<NonNull<Header>> {
-        match self.hold() {
+        match self.hold_of_any() {
             Hold::Slot(slot) => {
                 // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
                 NonNull::new(unsafe { Segment::of(slot).as_ref() }.header())
@@ -119,7 +160,7 @@ impl Word {
 
     /// The id of the pool the slab belongs to, or that the empty buffer remembers. 0 if there is none.
     pub(super) fn pool_id(self) -> usize {
-        match self.hold() {
+        match self.hold_of_any() {
             Hold::Pool(id) => id,
             _ => self.header().map_or(0, |header| {
                 // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
@@ -135,15 +176,42 @@ impl Word {
     /// The caller's handle holds it and does not use it afterwards.
     #[inline]
     pub(super) unsafe fn release(self) -> Option<Idle> {
+        if let Some(slot) = self.plain_slot() {
+            poison::leave(slot);
+            return Header::delist(slot);
+        }
+        // SAFETY: the caller's promise.
+        if self.is_nothing() { None } else { unsafe { self.release_without_slot() } }
+    }
+
+    /// The same, where no slot says so directly.
+    ///
+    /// # Safety
+    ///
+    /// As above.
+    #[inline(never)]
+    unsafe fn release_without_slot(self) -> Option<Idle> {
         match self.hold() {
+            Hold::Untracked(header) => return Header::drop_untracked(header),
+            // SAFETY: the caller's promise.
+            Hold::Secret(word) => return unsafe { secret::release(word) },
+            // SAFETY: the caller's promise.
+            Hold::Owned(owned) => unsafe { Owned::release(owned) },
+            Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
+        }
+        None
+    }
+
+    /// Gives up the hold of a handle whose range another one has taken over.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release`](Word::release), and the other handle is listed with the range already.
+    pub(super) unsafe fn hand_over(self) -> Option<Idle> {
+        match self.hold_of_any() {
             Hold::Slot(slot) => Header::delist(slot),
-            Hold::Nothing | Hold::Pool(_) => None,
-            Hold::Untracked(header) => Header::drop_untracked(header),
-            Hold::Owned(owned) => {
-                // SAFETY: the caller's promise.
-                unsafe { Owned::release(owned) };
-                None
-            }
+            // SAFETY: the caller's promise.
+            _ => unsafe { self.without_mark().release() },
         }
     }
 
@@ -152,24 +220,42 @@ impl Word {
     /// For a slab the entry is completed by `complete` from the slot of this handle.
     #[inline]
     pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
-        match self.hold() {
-            Hold::Slot(slot) => {
-                // SAFETY: slots are type-stable.
-                let entry = Entry { parent: Some(slot), ..complete(unsafe { slot.as_ref() }) };
-                // SAFETY: segments are type-stable, and a live handle's segment names its slab.
-                let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
-                Word::tracked(Header::enlist(header, entry), header)
-            }
-            Hold::Untracked(header) => {
-                Header::enlist_untracked(header);
-                self
-            }
-            Hold::Owned(owned) => {
-                // SAFETY: the caller's handle keeps it alive.
-                unsafe { owned.as_ref() }.retain();
-                self
-            }
-            Hold::Nothing | Hold::Pool(_) => self,
+        match self.plain_slot() {
+            Some(slot) => Word::on_slab_of(slot, complete),
+            None if self.is_secret() => self.without_mark().another_secret(complete),
+            None => self.another_without_slot(),
         }
+    }
+
+    /// A handle on the slab of the one with this slot.
+    #[inline(always)]
+    fn on_slab_of(slot: NonNull<Slot>, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+        // SAFETY: slots are type-stable.
+        let entry = Entry { parent: Some(slot), ..complete(unsafe { slot.as_ref() }) };
+        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
+        let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
+        Word::tracked(Header::enlist(header, entry), header)
+    }
+
+    #[inline]
+    fn another_without_slot(self) -> Word {
+        match self.hold() {
+            Hold::Untracked(header) => Header::enlist_untracked(header),
+            // SAFETY: the caller's handle keeps it alive.
+            Hold::Owned(owned) => unsafe { owned.as_ref() }.retain(),
+            Hold::Slot(_) | Hold::Secret(_) | Hold::Nothing | Hold::Pool(_) => {}
+        }
+        self
+    }
+
+    /// As [`another`](Word::another), marked, for this word, which is the one without the mark.
+    #[cold]
+    #[inline(never)]
+    fn another_secret(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+        let word = match self.hold() {
+            Hold::Slot(slot) => Word::on_slab_of(slot, complete),
+            _ => self.another_without_slot(),
+        };
+        word.secret()
     }
 }

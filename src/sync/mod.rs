@@ -98,6 +98,12 @@ pub enum Plant {
     NotedUnsaid,
     /// A handle without a scope is published with the note that the one before it left.
     NotesKept,
+    /// A marked handle that cannot overwrite its bytes goes away without saying so.
+    WipeUnflagged,
+    /// A marked handle overwrites its bytes after it has given them up.
+    WipeAfterRelease,
+    /// Whoever cuts around slices takes down the flag that the slab has to be overwritten.
+    WipeFlagTakenDown,
     /// A look is believed although others may be looking too, and attach the slab by what they saw.
     LooksBesideEachOther,
     /// Attaching a slab around its slices keeps the look's reference and does not count it.

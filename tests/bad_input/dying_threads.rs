@@ -119,6 +119,7 @@ fn slices_dropped_by_destructors_of_thread_locals() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slices share no slab")]
 fn a_thread_dies_with_slabs_in_hand() {
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
     let made = pool.clone();

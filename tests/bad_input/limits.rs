@@ -72,6 +72,7 @@ fn the_cap_holds_while_many_threads_run_into_it() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn idle_memory_makes_way_for_a_large_request() {
     let pool = SlabPool::builder().slab_size(SLAB).max_bytes(MAX).build().unwrap();
     drop((0..MAX / SLAB).map(|_| pool.alloc(SLAB)).collect::<Vec<_>>());
@@ -110,7 +111,7 @@ fn past_the_ledgers_budget_handles_are_counted_and_not_listed() {
         assert_eq!((totals.slabs, totals.slices + totals.untracked, totals.in_motion), (1, 201, 0), "{report}");
         assert!(totals.untracked > 0, "a budget of {budget} bytes is too small for 201 slots");
         assert!(totals.untracked == 201 || budget >= 1024);
-        assert_eq!(totals.pinned_bytes, SLAB);
+        assert_eq!(totals.pinned_bytes, if cfg!(bufslab_one_each) { 100 } else { SLAB });
         assert_eq!(pool.stats().handles, 201);
         assert!(!whole.is_unique() && whole.try_into_mut().is_err());
         for (i, slice) in clones.iter().enumerate() {

@@ -59,7 +59,8 @@ fn the_figures_are_those_of_the_report() {
     ] {
         assert_eq!(page.get(name, &[("pool", "tls")]), Some(figure as f64), "{name}");
     }
-    assert!(t.reclaimable_bytes > 0 && t.attached_bytes > 0 && t.slabs >= 5 && stats.slabs_taken >= 5, "{report}");
+    assert!(t.reclaimable_bytes > 0 && (t.attached_bytes > 0) != cfg!(bufslab_one_each));
+    assert!(t.slabs >= 5 && stats.slabs_taken >= 5, "{report}");
     assert_eq!(page.get("bufslab_names_bytes", &[]), Some(t.names_bytes as f64), "one of the process has no pool");
     let head = report.blame_of_tag("req.head").unwrap();
     let of_head = |name: &str| page.get(name, &[("pool", "tls"), ("tag", "req.head")]);
