@@ -288,3 +288,14 @@ fn a_parked_slice_of_foreign_memory_lets_it_go() {
     let slice = pool.adopt(rest, 10_000, "rest").park("rest").unpark();
     assert_eq!((slice.len(), slice[0], pool.report().slabs[0].slices[0].len), (100, 100, 100));
 }
+
+#[test]
+fn a_marked_slice_is_not_copied() {
+    let pool = pool();
+    let key = slab(&pool, 1, &[20]).remove(0).zero_on_drop().park("key");
+    retire(&pool);
+    assert_eq!(pool.compact(&all()).slices, 0);
+    assert!(!key.is_moved() && key.read(|bytes| bytes == [1; 20]));
+    drop(key);
+    assert_eq!(pool.stats().pinned_bytes, 0);
+}

@@ -7,6 +7,7 @@ use super::berth::{Berth, DROPPED, LIVE, MOVED, MOVING, READERS, RELEASED};
 use super::header::{CLAIM, Entry, Header, State};
 use super::ledger::Ledger;
 use super::owned::Owned;
+use super::poison;
 use super::shared::{self, Shared};
 use super::slab::{Idle, Label};
 use super::slot::Extent;
@@ -206,6 +207,7 @@ impl Parked {
         if owns && berth.seen() & MOVED == 0 {
             // Relaxed: the slot, which is freed next, leads the next one to the berth.
             berth.word.store(0, Ordering::Relaxed);
+            poison::leave(berth.slot_ptr());
             return Header::delist(berth.slot_ptr());
         }
         release_as_guest(berth)
