@@ -98,6 +98,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "foreign_dropped_after_the_last_read",
             "joining_against_the_last_drop",
             "joining_against_the_next_life",
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_reader",
+            "moving_against_two_readers",
+            "moving_against_attaching_around",
+            "a_late_drop_against_the_slabs_next_life",
         ],
         Plant::RemoteDropRelaxed => &[
             "clone_and_drop_on_two_threads",
@@ -123,12 +129,18 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "foreign_dropped_after_the_last_read",
             "joining_against_the_last_drop",
             "joining_against_the_next_life",
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_reader",
+            "moving_against_two_readers",
+            "moving_against_attaching_around",
+            "a_late_drop_against_the_slabs_next_life",
         ],
         Plant::DrainedRelaxed => {
             &["reuse_in_place_against_the_last_remote_drop", "owner_and_guest_drop_overlapping_secrets"]
         }
-        Plant::DetachRelaxed => &["detach_against_the_last_remote_drop"],
-        Plant::AttachRelaxed => &["counts_against_recycling"],
+        Plant::DetachRelaxed => &["detach_against_the_last_remote_drop", "moving_against_attaching_around"],
+        Plant::AttachRelaxed => &["counts_against_recycling", "a_late_drop_against_the_slabs_next_life"],
         Plant::GenerationRelaxed => &[
             "report_against_reuse_in_place",
             "report_against_recycling",
@@ -144,6 +156,11 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_slice_and_split_to",
             "two_threads_punch",
             "report_against_a_foreign_slab_that_ends",
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "moving_against_attaching_around",
+            "a_late_drop_against_the_slabs_next_life",
         ],
         Plant::PublishRelaxed => &[
             "report_against_slots_changing_hands",
@@ -161,12 +178,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "clone_and_drop_on_two_threads",
             "guest_takes_over_from_the_dead",
             "foreign_dropped_after_the_last_read",
+            "a_late_drop_against_the_slabs_next_life",
         ],
         Plant::SweepRelaxed => &[
             "owner_sweeps_what_guests_free",
             "clone_and_drop_on_two_threads",
             "guest_takes_over_from_the_dead",
             "foreign_dropped_after_the_last_read",
+            "a_late_drop_against_the_slabs_next_life",
         ],
         Plant::SegmentListRelaxed => &[
             "snapshot_against_split_to",
@@ -178,6 +197,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_attaching_around",
             "punch_against_a_clone_that_moves",
             "punch_against_slice_and_split_to",
+            "moving_against_a_clone",
+            "moving_against_attaching_around",
         ],
         Plant::RefundBeforeDisown => &["detach_against_the_last_remote_drop"],
         Plant::RefundForgetsTally => &[
@@ -219,6 +240,18 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_the_last_drop",
             "two_threads_punch",
             "a_secret_goes_while_its_slab_is_attached_around",
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_reader",
+            "moving_against_a_reader_that_leaves",
+            "moving_against_two_readers",
+            "moving_against_a_reader_that_owned_the_slab",
+            "moving_against_a_clone",
+            "moving_against_attaching_around",
+            "a_late_drop_against_the_slabs_next_life",
+            "two_threads_park_in_one_segment",
+            "the_last_drops_against_the_end_of_the_ledger",
+            "moving_against_a_reader_that_is_forgotten",
         ],
         Plant::RefBeforeSlot => {
             &["drops_are_over_before_the_next_life", "snapshot_against_split_to", "joining_against_the_next_life"]
@@ -231,6 +264,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_attaching_around",
             "punch_against_slice_and_split_to",
             "two_threads_punch",
+            "moving_against_attaching_around",
         ],
         Plant::SnapshotNoRecheck => &[
             "snapshot_against_slots_changing_hands",
@@ -252,6 +286,11 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "dying_threads_share_a_segment",
             "a_secret_beside_a_slice_that_moves",
             "foreign_dropped_after_the_last_read",
+            "moving_against_a_drop",
+            "moving_against_a_reader",
+            "moving_against_a_reader_that_leaves",
+            "a_late_drop_against_the_slabs_next_life",
+            "moving_against_a_reader_that_is_forgotten",
         ],
         Plant::RecycleKeepsGeneration => &[
             "report_against_reuse_in_place",
@@ -297,6 +336,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "punch_against_attaching_around",
             "two_threads_punch",
             "punch_against_slice_and_split_to",
+            "moving_against_attaching_around",
         ],
         Plant::PunchUnchecked => {
             &["punch_against_attaching_around", "punch_against_slice_and_split_to", "two_threads_punch"]
@@ -308,6 +348,7 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "around_against_the_last_drop",
             "punch_against_attaching_around",
             "a_secret_goes_while_its_slab_is_attached_around",
+            "moving_against_attaching_around",
         ],
         Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
@@ -344,10 +385,14 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "moving_two_against_a_drop",
             "moving_against_a_clone",
             "a_late_drop_against_the_slabs_next_life",
+            "moving_against_a_reader_that_is_forgotten",
         ],
-        Plant::ReleasedUnderReaders => {
-            &["moving_against_a_reader", "moving_against_two_readers", "moving_against_a_clone"]
-        }
+        Plant::ReleasedUnderReaders => &[
+            "moving_against_a_reader",
+            "moving_against_two_readers",
+            "moving_against_a_clone",
+            "moving_against_a_reader_that_is_forgotten",
+        ],
         Plant::DroppedUnseen => &["moving_against_a_drop", "moving_two_against_a_drop"],
         Plant::MovedSlotFreed => &["a_late_drop_against_the_slabs_next_life"],
         Plant::LocalReaderUnseen => {
@@ -369,7 +414,12 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
             "moving_against_a_clone",
             "a_late_drop_against_the_slabs_next_life",
         ],
-        Plant::SlotKeptLate => &["moving_against_a_drop", "moving_two_against_a_drop"],
+        Plant::SlotKeptLate => &[
+            "moving_against_a_drop",
+            "moving_two_against_a_drop",
+            "moving_against_a_clone",
+            "a_late_drop_against_the_slabs_next_life",
+        ],
         Plant::OldPlaceForgotten => &["moving_against_a_reader_that_is_forgotten"],
         Plant::BerthsUnpublished => &["two_threads_park_in_one_segment"],
         Plant::SingleRelaxed => &["report_against_a_foreign_slab_that_ends"],

@@ -174,7 +174,10 @@ impl Segment {
         }
         for slot in self.slots() {
             // Acquire, in `extent`: pairs with the Release in `free`; their last look at the ledger is over.
+            let mut waits = 0_u32;
             while slot.extent() == Extent::KEPT {
+                waits = waits.wrapping_add(1);
+                assert!(!cfg!(bufslab_loom) || waits < 100, "nobody frees this slot");
                 wait();
             }
         }
