@@ -58,13 +58,23 @@ def main() -> None:
     assert 0.8 * 2.2 * MB <= hold <= 1.2 * 2.2 * MB, f"the published curve grows by 2.2 MB/s, this one by {hold / MB:.2f}"
     for scenario, mode, size in [
         ("uploads", "hold", big), ("websockets", "hold", big), ("both", "retain", big), ("both", "release", big),
-        ("both", "around", big),
+        ("both", "around", big), ("both", "park", big),
         ("both", "retain", small),
     ]:
         flat = slope(scenario, mode, size)
         print(f"slope of pinned bytes, {scenario}/{mode} at {size}: {flat / MB:.4f} MB/s")
         limit = 0.01 if mode != "hold" else 0.05
         assert abs(flat) < limit * hold, f"{scenario}/{mode} at {size} is not flat: {flat}"
+    park = runs["both", "park", big]
+    print("park: %d heads moved, %d bytes copied, %d outlived their slab" % (park["moved"], park["copied_bytes"], park["outlived_bytes"]))
+    assert 0 < park["copied_bytes"] <= park["outlived_bytes"], "more was copied than outlived its slab"
+    punch = runs["both", "punch", big]
+    assert 0.8 * hold <= punch["pinned_slope_bytes_per_s"], "punching unpins nothing"
+    last = punch["samples"][-1]
+    print("punch: %.1f MB pinned, %.2f MB resident" % (last["pinned_bytes"] / MB, last["resident_bytes"] / MB))
+    # The slabs of the end are being filled; all others keep a page or two for each head.
+    assert last["resident_bytes"] < 4 * big < last["pinned_bytes"], "pinned slabs are resident"
+    assert punch["given_back_bytes"] > last["pinned_bytes"] / 2
     assert ("both", "hold", small) in runs, "the remedy that was never measured is missing"
     report = json.loads((out / "report.json").read_text())
     assert report["schema"] == "bufslab.pin_report", report["schema"]

@@ -1,7 +1,7 @@
 //! Memory that others made, adopted into a pool: listed as what it is, never written, dropped once.
 #![allow(missing_docs)]
 
-use bufslab::{Level, RetainPolicy, SlabBytes, SlabBytesMut, SlabPool, SliceKind};
+use bufslab::{CompactPolicy, Level, RetainPolicy, SlabBytes, SlabBytesMut, SlabPool, SliceKind};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -410,6 +410,38 @@ fn joining_races_with_the_last_drop() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(dropped(&drops), 3 * rounds);
+    assert_nothing_foreign(&pool);
+}
+
+/// Parked slices are moved out of a foreign slab while others join it: what is read is right, and each buffer is dropped once.
+#[test]
+fn joining_races_with_the_mover() {
+    let rounds = if cfg!(miri) { 20 } else { 2_000 };
+    let pool = SlabPool::new();
+    let foreign = Arc::new(pool.foreign(1 << 20));
+    let (drops, moved) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let threads: Vec<_> = (0..2u8)
+        .map(|i| {
+            let (foreign, drops) = (Arc::clone(&foreign), Arc::clone(&drops));
+            std::thread::spawn(move || {
+                for round in 0..rounds {
+                    let owner = Owner { memory: vec![i; 64], drops: Arc::clone(&drops) };
+                    let parked = foreign.adopt(Bytes::from_owner(owner), "x").slice(3..13).park("kept");
+                    if round % 3 == 0 {
+                        std::thread::yield_now();
+                    }
+                    assert_eq!(parked.unpark(), [i; 10][..]);
+                }
+            })
+        })
+        .collect();
+    let policy = CompactPolicy::new().older_than(Duration::ZERO);
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        moved.fetch_add(pool.compact(&policy).slices, Ordering::Relaxed);
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    println!("{} slices were moved", dropped(&moved));
+    assert_eq!(dropped(&drops), 2 * rounds);
     assert_nothing_foreign(&pool);
 }
 

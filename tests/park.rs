@@ -59,6 +59,32 @@ fn what_outlives_its_slab_is_moved_once() {
 }
 
 #[test]
+fn a_parked_slice_is_three_words_and_for_every_thread() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Parked>();
+    shared::<bufslab::ParkedRef<'static>>();
+    assert_eq!((size_of::<Parked>(), size_of::<Option<Parked>>()), (3 * size_of::<usize>(), 3 * size_of::<usize>()));
+}
+
+/// A reader that is forgotten keeps its slice where it is, and nothing else.
+#[test]
+fn a_forgotten_reader_loses_no_slab() {
+    let pool = pool();
+    for round in 0..3 {
+        let head = slab(&pool, round, &[20]).remove(0).park("head");
+        std::mem::forget(head.get());
+        retire(&pool);
+        thread::scope(|scope| scope.spawn(|| std::mem::forget(head.get())).join()).unwrap();
+        assert_eq!(pool.compact(&all()).left_read, 1);
+        drop(head);
+        assert_eq!(pool.stats().pinned_bytes, 0);
+    }
+    let head = slab(&pool, 9, &[20]).remove(0).park("head");
+    retire(&pool);
+    assert_eq!((pool.compact(&all()).slices, head.get()[0]), (1, 9), "a slot knows nothing of its last slice");
+}
+
+#[test]
 fn what_does_not_is_not() {
     let pool = pool();
     let mut copied = 0;
@@ -262,4 +288,15 @@ fn a_parked_slice_of_foreign_memory_lets_it_go() {
     assert!(rest.is_unique(), "the adopted part is gone");
     let slice = pool.adopt(rest, 10_000, "rest").park("rest").unpark();
     assert_eq!((slice.len(), slice[0], pool.report().slabs[0].slices[0].len), (100, 100, 100));
+}
+
+#[test]
+fn a_marked_slice_is_not_copied() {
+    let pool = pool();
+    let key = slab(&pool, 1, &[20]).remove(0).zero_on_drop().park("key");
+    retire(&pool);
+    assert_eq!(pool.compact(&all()).slices, 0);
+    assert!(!key.is_moved() && key.read(|bytes| bytes == [1; 20]));
+    drop(key);
+    assert_eq!(pool.stats().pinned_bytes, 0);
 }

@@ -19,6 +19,7 @@ const HOLD: RGBColor = RGBColor(200, 40, 40);
 const SMALL: RGBColor = RGBColor(225, 140, 20);
 const RETAIN: RGBColor = RGBColor(20, 110, 180);
 const AROUND: RGBColor = RGBColor(40, 150, 70);
+const PARK: RGBColor = RGBColor(130, 70, 170);
 
 type Area<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -63,6 +64,7 @@ fn our_lines(runs: &[Run]) -> Vec<Line> {
         (Mode::Hold, NODE_SLAB, HOLD),
         (Mode::Hold, SMALL_SLAB, SMALL),
         (Mode::Around, NODE_SLAB, AROUND),
+        (Mode::Park, NODE_SLAB, PARK),
         (Mode::Retain, NODE_SLAB, RETAIN),
     ];
     wanted

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use bufslab::{SlabBytes, SlabPool};
+use bufslab::{Parked, SlabBytes, SlabPool};
 use bytes::{Buf, BufMut};
 use mio::net::TcpStream;
 use rustls::{ServerConfig, ServerConnection};
@@ -33,6 +33,12 @@ enum Phase {
     Socket(Box<Echo>),
 }
 
+/// The head of an upgrade request, in what keeps it.
+enum Head {
+    Slice(SlabBytes),
+    Parked(Parked),
+}
+
 /// One client.
 pub struct Connection {
     pool: SlabPool,
@@ -42,7 +48,7 @@ pub struct Connection {
     phase: Phase,
     /// The upgrade request's head, for as long as the connection lives, with the connection's
     /// number. This field is the bug, and `Mode` says whether it is there.
-    head: Option<(u64, SlabBytes)>,
+    head: Option<(u64, Head)>,
 }
 
 impl Connection {
@@ -63,7 +69,11 @@ impl Connection {
             return Ok(false);
         };
         let sent = greeting_frame(*number)?;
-        ensure!(head[..] == sent[..], "the head kept by connection {number} has changed");
+        let is_sent = match head {
+            Head::Slice(head) => head[..] == sent[..],
+            Head::Parked(head) => head.read(|head| head == &sent[..]),
+        };
+        ensure!(is_sent, "the head kept by connection {number} has changed");
         Ok(true)
     }
 
@@ -190,8 +200,9 @@ impl Connection {
     fn keep_head(&mut self, number: u64, head: &SlabBytes) {
         let _session = self.pool.scope("ws_session", number);
         self.head = match self.mode {
-            Mode::Hold | Mode::Around => Some((number, head.clone().tag("req.head"))),
-            Mode::Retain => Some((number, head.clone().retain_as("req.head"))),
+            Mode::Hold | Mode::Around | Mode::Punch => Some((number, Head::Slice(head.clone().tag("req.head")))),
+            Mode::Retain => Some((number, Head::Slice(head.clone().retain_as("req.head")))),
+            Mode::Park => Some((number, Head::Parked(head.clone().park("req.head")))),
             Mode::Release => None,
         };
     }

@@ -16,6 +16,10 @@
 //!   flat, nothing is copied, and the server's code is that of `hold`.
 //! * `retain`: it keeps the slice through `retain_as`, which copies 20 bytes. Memory is flat, and
 //!   every head is still there, which is checked byte by byte.
+//! * `park`: it parks the slice. Nothing is copied then; once a virtual second the pool moves those out of their slab that outlived
+//!   it, and memory is flat.
+//! * `punch`: as `hold`, with slabs of pages of their own (Linux). Once a virtual second the dead pages of pinned slabs go back to the
+//!   system under the slices: they stay pinned, and what is resident of them does not grow.
 //! * `release`: the slice is dropped, as the patch of the time did.
 //!
 //! Slabs of 100 KiB, the other remedy that was proposed, are measured too, with the uploads a second that the server
@@ -40,6 +44,7 @@ mod connection;
 mod echo;
 mod frame;
 mod http;
+mod letting_go;
 mod measure;
 mod options;
 mod output;

@@ -9,6 +9,8 @@ pub struct PoolBytes {
     pub pinned: usize,
     /// Bytes that live slices cover.
     pub live: usize,
+    /// Bytes of those slabs that take real memory, where that is known.
+    pub resident: Option<usize>,
 }
 
 /// One virtual second's figures.
@@ -24,7 +26,7 @@ pub struct Sample {
 impl PoolBytes {
     pub fn of(pool: &SlabPool) -> PoolBytes {
         let totals = pool.report().totals;
-        PoolBytes { pinned: totals.pinned_bytes, live: totals.live_bytes }
+        PoolBytes { pinned: totals.pinned_bytes, live: totals.live_bytes, resident: totals.resident_bytes }
     }
 }
 

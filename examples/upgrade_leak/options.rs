@@ -13,15 +13,16 @@ Repeats the Node 0.8 upgrade leak over real TLS, and ends it with one call.
 usage: cargo run --release --example upgrade_leak -- [options]
 
   --scenario NAME        uploads, websockets or both
-  --mode NAME            hold, around, retain or release: what happens to each request's head
+  --mode NAME            hold, around, park, punch, retain or release: what happens to each
+                         request's head
   --slab-size SIZE       in bytes, or with a unit: 10485760, 100KiB, 10MiB
   --virtual-seconds N    length of each run in the published experiment's time (120)
   --speed N              how many times faster than that experiment (20)
   --out DIR              where the files go (target/upgrade_leak)
   --help                 this text
 
-Without --scenario, --mode and --slab-size all eight runs are made, in about a minute. With some
-of them, the runs among the eight that match, or the one that was described if none does.
+Without --scenario, --mode and --slab-size all ten runs are made, in about a minute and a half. With some
+of them, the runs among the ten that match, or the one that was described if none does.
 The files: summary.json, memory.csv, memory.svg; of the leaking run, report.txt, report.json, pins.html for a
 browser, pins.heapsnapshot and pins-base.heapsnapshot (after a third of the run) for DevTools' Memory panel, and
 pins.pb.gz for `go tool pprof`.

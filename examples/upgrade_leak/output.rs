@@ -50,6 +50,7 @@ fn table(runs: &[Run], published: &Published) -> String {
     for run in runs {
         let _ = writeln!(text, "{}", row(run));
     }
+    runs.iter().filter_map(let_go).for_each(|line| text.push_str(&line));
     text.push('\n');
     let both = slope(&published.both, published.length());
     let uploads = slope(&published.uploads, published.length());
@@ -67,6 +68,27 @@ fn table(runs: &[Run], published: &Published) -> String {
          and starts with what the allocator below has kept of earlier runs.\n",
     );
     text
+}
+
+/// What went on beside the table's figures, where something did.
+fn let_go(run: &Run) -> Option<String> {
+    let (did, case) = (&run.let_go, &run.case);
+    let (_, last) = ends(run);
+    match case.mode {
+        Mode::Park => Some(format!(
+            "{case}: {} heads were moved, {} bytes copied; {} bytes of heads outlived their slab.\n",
+            did.moved, did.copied_bytes, run.outlived_bytes
+        )),
+        Mode::Punch => Some(match last.pool.resident {
+            Some(resident) => format!(
+                "{case}: {:.1} MB given back on the way, {:.2} MB of the pinned slabs resident at the end.\n",
+                did.given_back_bytes as f64 / 1e6,
+                resident as f64 / 1e6
+            ),
+            None => format!("{case}: on this system no pages are given back.\n"),
+        }),
+        _ => None,
+    }
 }
 
 fn row(run: &Run) -> String {
@@ -168,6 +190,7 @@ fn run_summary(run: &Run) -> Value {
             "t": rounded(s.t),
             "pinned_bytes": s.pool.pinned,
             "live_bytes": s.pool.live,
+            "resident_bytes": s.pool.resident,
             "rss_bytes": s.rss,
         })
     };
@@ -181,6 +204,10 @@ fn run_summary(run: &Run) -> Value {
         "bytes_uploaded": run.bytes_uploaded(),
         "samples": run.samples.iter().map(sample).collect::<Vec<_>>(),
         "pinned_slope_bytes_per_s": rounded(run.pinned_slope()),
+        "moved": run.let_go.moved,
+        "copied_bytes": run.let_go.copied_bytes,
+        "outlived_bytes": run.outlived_bytes,
+        "given_back_bytes": run.let_go.given_back_bytes,
         "uploads_per_s": rounded(run.uploads_per_s),
     })
 }

@@ -29,6 +29,10 @@ pub enum Mode {
     Around,
     /// The connection keeps it through `retain_as`.
     Retain,
+    /// The connection parks it: it is moved out of its slab if it outlives that.
+    Park,
+    /// As `Hold`, and the dead pages of pinned slabs go back to the system under the slices.
+    Punch,
     /// The slice is dropped, as the published patch did.
     Release,
 }
@@ -43,14 +47,16 @@ pub struct Case {
 
 /// The runs of a plain start, in the order in which they are made. The one that grows most comes
 /// last, so that the memory it gives back does not blur the resident memory of the others.
-pub const PLAN: [Case; 8] = [
+pub const PLAN: [Case; 10] = [
     Case::new(Scenario::Uploads, Mode::Hold, NODE_SLAB),
     Case::new(Scenario::Websockets, Mode::Hold, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Release, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Retain, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Around, NODE_SLAB),
+    Case::new(Scenario::Both, Mode::Park, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Retain, SMALL_SLAB),
     Case::new(Scenario::Both, Mode::Hold, SMALL_SLAB),
+    Case::new(Scenario::Both, Mode::Punch, NODE_SLAB),
     Case::new(Scenario::Both, Mode::Hold, NODE_SLAB),
 ];
 
@@ -111,13 +117,13 @@ impl Scenario {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 4] = [Mode::Hold, Mode::Around, Mode::Retain, Mode::Release];
+    pub const ALL: [Mode; 6] = [Mode::Hold, Mode::Around, Mode::Park, Mode::Punch, Mode::Retain, Mode::Release];
 
     /// What the server's pool makes of pinned slabs.
     pub fn reuse(self) -> Reuse {
         match self {
             Mode::Around => Reuse::AroundThePin,
-            Mode::Hold | Mode::Retain | Mode::Release => Reuse::WholeSlab,
+            Mode::Hold | Mode::Park | Mode::Punch | Mode::Retain | Mode::Release => Reuse::WholeSlab,
         }
     }
 
@@ -125,6 +131,8 @@ impl Mode {
         match self {
             Mode::Hold => "hold",
             Mode::Around => "around",
+            Mode::Park => "park",
+            Mode::Punch => "punch",
             Mode::Retain => "retain",
             Mode::Release => "release",
         }

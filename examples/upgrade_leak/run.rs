@@ -6,12 +6,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+#[cfg(unix)]
+use bufslab::MmapSource;
 use bufslab::{PinReport, SlabPool};
 
 use crate::clients::{self, SOCKET_RATE, Schedule, Socket, UPLOAD_BYTES, UPLOAD_RATE, join};
 use crate::clock::Clock;
+use crate::letting_go::{self, LetGo};
 use crate::measure::{Sample, resident_bytes, slope};
-use crate::plan::Case;
+use crate::plan::{Case, Mode};
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::tls::Tls;
@@ -32,6 +35,10 @@ pub struct Run {
     /// Uploads of the schedule; the flat-out ones are not in it.
     pub uploads: u64,
     pub samples: Vec<Sample>,
+    /// What was let go of on the way.
+    pub let_go: LetGo,
+    /// Bytes of heads that outlived their slab.
+    pub outlived_bytes: usize,
     /// Uploads a second of real time, sent back to back at the end of the run.
     pub uploads_per_s: f64,
     /// What pins the slabs after a third of the schedule: what the end is compared with.
@@ -71,12 +78,10 @@ impl Run {
 
 /// Makes one run: a fresh pool that only this server knows, a fresh server, its clients.
 pub fn run(case: Case, pace: Pace, tls: &Tls, progress: &Progress, index: usize) -> Result<Run> {
-    let pool = SlabPool::builder()
-        .name("tls")
-        .slab_size(case.slab_size)
-        .reuse(case.mode.reuse())
-        .build()
-        .with_context(|| format!("--slab-size {}", case.slab_size))?;
+    let builder = SlabPool::builder().name("tls").slab_size(case.slab_size).reuse(case.mode.reuse());
+    #[cfg(unix)]
+    let builder = if case.mode == Mode::Punch { builder.source(MmapSource::new()) } else { builder };
+    let pool = builder.build().with_context(|| format!("--slab-size {}", case.slab_size))?;
     let server = Server::start(pool.clone(), case.mode, tls.server.clone())?;
     let result = drive(case, pace, tls, &pool, &server, progress, index);
     let outcome = server.finish().with_context(|| format!("{case}"))?;
@@ -103,7 +108,10 @@ fn drive(
 ) -> Result<(Run, Vec<Socket>)> {
     // Should the run end before its third, this is the first report.
     let base = RefCell::new(pool.report());
+    let let_go = RefCell::new(LetGo::default());
+    let virtual_second = Duration::from_secs_f64(1.0 / pace.speed);
     let (samples, uploads, mut sockets) = scheduled_load(case, pace, tls, server, |second, sample| {
+        let_go.borrow_mut().step(case.mode, pool, virtual_second);
         if second == pace.virtual_seconds / 3 {
             base.replace(pool.report());
         }
@@ -119,6 +127,8 @@ fn drive(
         connections: sockets.len() as u64,
         uploads,
         samples,
+        let_go: let_go.into_inner(),
+        outlived_bytes: letting_go::outlived(sockets.len() as u64, &report)?,
         uploads_per_s,
         base: base.into_inner(),
         report,

@@ -38,6 +38,13 @@ pub const MODELS: &[Model] = &[
         body: moving_against_a_reader_that_leaves,
     },
     Model {
+        name: "moving_against_a_reader_that_is_forgotten",
+        preemptions: None,
+        floor: 10,
+        outcomes: &["moved under the reader", "left for the reader"],
+        body: moving_against_a_reader_that_is_forgotten,
+    },
+    Model {
         name: "moving_against_two_readers",
         preemptions: Some(2),
         floor: 15_000,
@@ -176,6 +183,26 @@ fn moving_against_a_reader_that_leaves() {
     let (theirs, moved) = mover.join().unwrap();
     reach(if moved == 1 { "moved" } else { "left for the reader" });
     assert!(a.check().is_none());
+    use_again(exactly_one([theirs, a.release()]), &ledger);
+}
+
+/// A reader never says that it is done. Catches a slab that is lost with it: the handle gives it back.
+fn moving_against_a_reader_that_is_forgotten() {
+    let ledger = ledger();
+    let [a] = parked(&ledger);
+    let mover = {
+        let ledger = ledger.clone();
+        thread::spawn(move || compact(&ledger))
+    };
+    let reading = a.read();
+    reading.check();
+    core::mem::forget(reading);
+    let (theirs, moved) = mover.join().unwrap();
+    reach(match (moved, &theirs) {
+        (0, _) => "left for the reader",
+        (_, None) => "moved under the reader",
+        _ => "moved before",
+    });
     use_again(exactly_one([theirs, a.release()]), &ledger);
 }
 

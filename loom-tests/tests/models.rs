@@ -81,6 +81,7 @@ models! {
     moving_two_against_a_drop
     moving_against_a_reader
     moving_against_a_reader_that_leaves
+    moving_against_a_reader_that_is_forgotten
     moving_against_two_readers
     moving_against_a_reader_that_owned_the_slab
     moving_against_a_clone

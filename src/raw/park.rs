@@ -7,6 +7,7 @@ use super::berth::{Berth, DROPPED, LIVE, MOVED, MOVING, READERS, RELEASED};
 use super::header::{CLAIM, Entry, Header, State};
 use super::ledger::Ledger;
 use super::owned::Owned;
+use super::poison;
 use super::shared::{self, Shared};
 use super::slab::{Idle, Label};
 use super::slot::Extent;
@@ -54,8 +55,9 @@ impl Shared {
                     slot_ref.set_root(slot_ref.own_extent());
                     // SAFETY: berths are type-stable.
                     let berth = unsafe { berth.as_ref() };
-                    // Relaxed: published with `LIVE`.
+                    // Relaxed, both: published with `LIVE`. A reader of the slot's last slice may have been forgotten.
                     berth.data.store(ptr.as_ptr(), Ordering::Relaxed);
+                    berth.local.store(0, Ordering::Relaxed);
                     // Before it is marked: who sees the mark finds the berth alive. Release: pairs with the Acquire in `seen` and of
                     // the mover.
                     berth.word.store(LIVE, Ordering::Release);
@@ -205,6 +207,7 @@ impl Parked {
         if owns && berth.seen() & MOVED == 0 {
             // Relaxed: the slot, which is freed next, leads the next one to the berth.
             berth.word.store(0, Ordering::Relaxed);
+            poison::leave(berth.slot_ptr());
             return Header::delist(berth.slot_ptr());
         }
         release_as_guest(berth)
@@ -266,12 +269,16 @@ fn release_moved(berth: &Berth) -> Option<Idle> {
         // SAFETY: the mover left one reference to the handle, which is consumed.
         unsafe { Owned::release(owned) };
     }
+    let header = berth.header();
     // SAFETY: headers are type-stable, and all of one ledger name it.
-    let ledger = unsafe { berth.header().as_ref() }.fixed.ledger;
+    let ledger = unsafe { header.as_ref() }.fixed.ledger;
+    // There are no readers any more. If the last of them was forgotten, the old place is the handle's to give back.
+    let held = berth.seen() & RELEASED == 0 && !planted(Plant::OldPlaceForgotten);
+    let emptied = if held { Header::leave(header) } else { None };
     berth.end();
-    // SAFETY: `keep_for` took a reference to it for this handle.
+    // SAFETY: `keep_for_moved` took a reference to it for this handle.
     drop(unsafe { Arc::from_raw(ledger) });
-    None
+    emptied
 }
 
 impl Ledger {

@@ -138,6 +138,8 @@ pub enum Plant {
     LocalLeavesRelaxed,
     /// A parked slice is dropped without a look whether the slab is as it was.
     DropUncompared,
+    /// A moved slice that is dropped does not ask whether its old place was given back.
+    OldPlaceForgotten,
     /// A parked slice that is dropped while a mover has it cleans up too.
     MovingUnseen,
     /// Pages are given back although the slab did not keep still while it was looked at.
