@@ -71,6 +71,9 @@
 //! read-modify-write and allocate nothing, with every slice tracked; anywhere else, and on slabs that their owner has left,
 //! a clone or a drop is one. What this crate does not do, and where it is the wrong choice, is in [`docs::limitations`].
 //!
+//! A buffer can be marked to be overwritten when it goes away: what that covers, and the debug modes that find stale pointers into
+//! slabs, is in [`docs::secrecy`].
+//!
 //! # Finding a pin
 //!
 //! A report says who keeps what alive, and what letting go would free. It can be printed, compared, watched, served and opened in

@@ -62,7 +62,8 @@ impl SlabBytes {
     /// is copied now. See [`Parked`].
     ///
     /// What pins no slab (static memory, a copy) is parked as it is, and never moved. Neither is a slice without a slot: at
-    /// [`Level::Off`](crate::Level::Off), or past the pool's budget for slots.
+    /// [`Level::Off`](crate::Level::Off), or past the pool's budget for slots; nor one that is
+    /// [`zero_on_drop`](SlabBytes::zero_on_drop).
     ///
     /// ```
     /// let pool = bufslab::SlabPool::new();

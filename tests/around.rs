@@ -26,6 +26,7 @@ fn pins(pool: &SlabPool, slabs: usize) -> Vec<SlabBytes> {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn pins_cost_their_bytes_and_not_their_slabs() {
     let pool = pool();
     let kept = pins(&pool, 1);
@@ -39,6 +40,7 @@ fn pins_cost_their_bytes_and_not_their_slabs() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn whole_slabs_if_that_is_asked_for() {
     let pool = SlabPool::builder().slab_size(SLAB).reuse(Reuse::WholeSlab).build().unwrap();
     let kept: Vec<_> = (0..100).map(|n| filled(&pool, 1500, n as u8).slice(..1)).collect();
@@ -48,6 +50,7 @@ fn whole_slabs_if_that_is_asked_for() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn slabs_whose_slices_are_not_known_are_left_alone() {
     let pool = SlabPool::builder().slab_size(SLAB).tracking(Level::Off).build().unwrap();
     let kept: Vec<_> = (0..40).map(|n| filled(&pool, 1500, n as u8).slice(..1)).collect();
@@ -90,6 +93,7 @@ fn at_the_limit_the_last_hole_is_found() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn holes_are_overwritten_where_slabs_are() {
     let pool = SlabPool::builder().slab_size(SLAB).zero_on_recycle(true).build().unwrap();
     let kept: Vec<_> = (0..60).map(|_| filled(&pool, 1500, 0xAA).slice(..1)).collect();
@@ -109,6 +113,7 @@ fn holes_are_overwritten_where_slabs_are() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn a_slice_is_no_older_than_its_slab_was_attached_last() {
     let pool = pool();
     let old: Vec<_> = (0..3).map(|n| filled(&pool, SLAB, n).slice(..1).tag("old")).collect();
@@ -144,6 +149,7 @@ fn has_stamp(slice: &[u8], stamp: u64) -> bool {
 /// Threads allocate, keep parts for random times, hand them to each other and drop them, while reports are taken. Every slice
 /// is checked when it is dropped.
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn nothing_live_is_written_to_under_load() {
     const THREADS: usize = 4;
     let rounds: u64 = if cfg!(miri) { 200 } else { 40_000 };

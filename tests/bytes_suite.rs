@@ -20,6 +20,9 @@ use std::io::Write;
 use verdict::Verdict;
 
 const NOT_APPLICABLE: &str = include_str!("bytes_suite/not_applicable.txt");
+/// What does not hold besides where each slice has a slab of its own, which nobody owns: what was split off a buffer is taken back
+/// on the thread that owns the slab.
+const NOT_APPLICABLE_TO_ONE_EACH: &[&str] = &["test_bytes::reserve_growth"];
 const DIFFERENCES: &str = include_str!("../src/docs/differences.md");
 
 #[test]
@@ -41,12 +44,14 @@ fn the_tests_of_bytes_hold_for_our_types() {
     );
 
     let mut complaints = Vec::new();
+    let is_listed =
+        |test: &str| listed.contains_key(test) || cfg!(bufslab_one_each) && NOT_APPLICABLE_TO_ONE_EACH.contains(&test);
     for (test, verdict) in &verdicts {
         match verdict {
-            Verdict::Failed(why) if !listed.contains_key(test.as_str()) => {
+            Verdict::Failed(why) if !is_listed(test) => {
                 complaints.push(format!("{test} fails and is not listed:\n{why}"));
             }
-            Verdict::Passed if listed.contains_key(test.as_str()) => {
+            Verdict::Passed if is_listed(test) => {
                 complaints.push(format!("{test} is listed as not applicable, but it passes"));
             }
             _ => {}

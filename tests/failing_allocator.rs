@@ -167,6 +167,7 @@ fn four_to_keep(pool: &SlabPool) -> Vec<SlabBytes> {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn no_memory_to_note_down_what_is_idle() {
     // Nothing at all; nothing for a thread's magazine; nothing for the magazine's list and all else of its size.
     for (which, kept) in [(Failing::AtLeast(1), 0), (Failing::Aligned(128), 4), (Failing::AtLeast(64), 0)] {
@@ -197,6 +198,7 @@ impl Drop for AtDeath {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn no_memory_for_what_a_dying_thread_leaves() {
     // Locals are destroyed in the order of their first use or in the reverse: in one of the two, the allocator fails by the
     // time the pool's are.

@@ -119,7 +119,9 @@ fn a_plan_says_exactly_what_compacting_does() {
         }
         drop((here, parked));
     }
-    assert!(slices > 100 && refused[..3].iter().all(|&n| n > 0), "{slices} moved, {refused:?} left");
+    // Where each slice has a slab of its own, nobody is attached to one, and no slice is worth more than another.
+    let reasons = if cfg!(bufslab_one_each) { 1..2 } else { 0..3 };
+    assert!(slices > 100 && refused[reasons].iter().all(|&n| n > 0), "{slices} moved, {refused:?} left");
 }
 
 /// Four threads park, hand over, read and drop, while a fifth compacts all the time.

@@ -18,6 +18,7 @@ fn told() -> (Arc<Mutex<Vec<Pressure>>>, impl Fn(&Pressure) + Send + Sync) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slabs are as small as their slices")]
 fn a_mark_is_told_once_until_the_memory_fell_well_below_it() {
     let (told, callback) = told();
     let pool = builder(20).on_pressure(50, callback).build().unwrap();
@@ -43,6 +44,7 @@ fn a_mark_is_told_once_until_the_memory_fell_well_below_it() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slabs are as small as their slices")]
 fn what_the_callback_lets_go_is_there_for_the_request() {
     let cache = Arc::<Mutex<Vec<SlabBytesMut>>>::default();
     let calls = Arc::<AtomicUsize>::default();

@@ -104,6 +104,7 @@ fn what_is_not_known_is_not_punched() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no thread is attached to a slab")]
 fn an_attached_slab_is_left_alone() {
     let _alone = alone();
     let pool = pool(16 * PAGE);

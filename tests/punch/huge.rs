@@ -50,6 +50,7 @@ fn asked(huge: HugePages) -> (usize, MmapSource) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slabs are as small as their slices")]
 fn normal_pages_unless_asked() {
     let _alone = alone();
     let (_, source) = asked(HugePages::No);
@@ -58,6 +59,7 @@ fn normal_pages_unless_asked() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slabs are as small as their slices")]
 fn transparent_huge_pages_or_a_reason() {
     let _alone = alone();
     let (base, source) = asked(HugePages::Transparent);
@@ -71,6 +73,7 @@ fn transparent_huge_pages_or_a_reason() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: slabs are as small as their slices")]
 fn explicit_huge_pages_or_a_reason() {
     let _alone = alone();
     let (_, source) = asked(HugePages::Explicit);

@@ -6,6 +6,7 @@ use bufslab::{Reuse, SlabBytes};
 const SIZE: usize = 8 * PAGE;
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn a_punched_slab_is_used_again_last() {
     let _alone = alone();
     let pool = builder(SIZE).build().unwrap();
@@ -31,6 +32,7 @@ fn a_punched_slab_is_used_again_last() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn a_punched_slab_stays_out_of_magazines() {
     let _alone = alone();
     let pool = builder(SIZE).build().unwrap();
@@ -47,6 +49,7 @@ fn a_punched_slab_stays_out_of_magazines() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn it_is_filled_again_around_its_pins() {
     let _alone = alone();
     let pool = builder(SIZE).reuse(Reuse::AroundThePin).build().unwrap();

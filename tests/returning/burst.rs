@@ -60,6 +60,7 @@ fn a_burst_under_steady_traffic_on_several_threads() {
 
 /// Every slab event is a reuse in place, which takes no lock and looks at no idle slab.
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn a_burst_and_then_a_load_that_is_served_in_place() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(DECAY).source(source).build().unwrap();
@@ -74,6 +75,7 @@ fn a_burst_and_then_a_load_that_is_served_in_place() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn a_thread_that_waits_does_not_keep_what_it_has_at_hand() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(DECAY).source(source).build().unwrap();
@@ -90,6 +92,7 @@ fn a_thread_that_waits_does_not_keep_what_it_has_at_hand() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn switched_off_it_keeps_everything() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(Duration::ZERO).source(source).build().unwrap();

@@ -23,6 +23,7 @@ fn with_a_sleeper(max: Option<usize>) -> (SlabPool, Arc<Account>, Hand) {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn at_the_cap_a_sleepers_magazine_is_used() {
     let (pool, account, hand) = with_a_sleeper(Some(8 * SLAB));
     let mine: Vec<SlabBytes> = (0..6).map(|_| whole(&pool)).collect();
@@ -47,6 +48,7 @@ fn at_the_cap_a_sleepers_magazine_is_used() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn at_the_cap_a_large_request_gets_a_sleepers_memory() {
     let (pool, account, hand) = with_a_sleeper(Some(8 * SLAB));
     assert!(pool.try_alloc(6 * SLAB + 1).unwrap_err().is_limit());
@@ -58,6 +60,7 @@ fn at_the_cap_a_large_request_gets_a_sleepers_memory() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn when_the_source_has_none_a_sleepers_magazine_is_used() {
     let (pool, account, _hand) = with_a_sleeper(None);
     account.fails_every.store(1, SeqCst);
@@ -68,6 +71,7 @@ fn when_the_source_has_none_a_sleepers_magazine_is_used() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn below_the_cap_everyone_keeps_its_own() {
     let (pool, account, hand) = with_a_sleeper(Some(20 * SLAB));
     let mine: Vec<SlabBytes> = (0..6).map(|_| whole(&pool)).collect();

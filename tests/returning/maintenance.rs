@@ -13,6 +13,7 @@ fn wait() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn a_quiet_pool_is_emptied_by_the_thread() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(DECAY).source(source).build().unwrap();
@@ -47,6 +48,7 @@ fn the_thread_ends_with_its_guard_or_with_the_pool() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn a_source_that_panics_is_counted_and_the_thread_goes_on() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(DECAY).source(source).build().unwrap();
@@ -63,6 +65,7 @@ fn a_source_that_panics_is_counted_and_the_thread_goes_on() {
 }
 
 #[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no slab is ever idle")]
 fn a_step_is_within_its_time() {
     let (source, account) = counting();
     let pool = SlabPool::builder().slab_size(SLAB).idle_decay(DECAY).source(source).build().unwrap();

@@ -2,9 +2,10 @@
 
 use crate::allocator::freed_secrets;
 use crate::{SECRET, SLAB, assert_handed_out_clean, pool, secret, shows_secret};
-use bufslab::{Buf, BufMut, Level, SlabBytes, SlabBytesMut, SlabPool};
+use bufslab::{Buf, BufMut, CompactPolicy, Level, SlabBytes, SlabBytesMut, SlabPool};
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// One way: it leaves no handle behind.
 type Way = (&'static str, fn(&SlabPool));
@@ -106,6 +107,14 @@ const AT_ONCE: &[Way] = &[
         writable.put_bytes(SECRET, 60);
     }),
     ("a retained copy", |pool| drop(secret(pool, 20, 20).freeze().retain_as("kept"))),
+    ("a parked slice", |pool| {
+        let parked = secret(pool, 60, 60).freeze().park("kept");
+        let policy = CompactPolicy::new().older_than(Duration::ZERO);
+        assert_eq!(pool.compact(&policy).slices, 0, "a copy of a secret");
+        assert_eq!(parked.get()[..], [SECRET; 60]);
+        assert!(parked.unpark().is_zeroed_on_drop());
+        drop(secret(pool, 60, 60).freeze().park("kept"));
+    }),
     ("a vector that was taken over", |_| {
         let slice = SlabBytes::from(vec![SECRET; 100]).zero_on_drop();
         drop(slice.slice(10..20));
