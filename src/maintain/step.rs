@@ -11,14 +11,15 @@ use std::time::Instant;
 impl SlabPool {
     /// Does what is due: moves [`Parked`](crate::Parked) slices out of their slabs as the pool's
     /// [`compact_policy`](crate::SlabPoolBuilder::compact_policy) says, gives idle slabs back that nobody needed for an
-    /// [interval](crate::SlabPoolBuilder::idle_decay), and looks for room for those [who wait](SlabPool::serve_waiting).
+    /// [interval](crate::SlabPoolBuilder::idle_decay), [enforces quotas](SlabPool::enforce_quotas) if there are any, and looks for room
+    /// for those [who wait](SlabPool::serve_waiting).
     ///
     /// For a timer that the program has anyway; [`maintain_every`](SlabPool::maintain_every) has its own thread. A pool that is
     /// in use does the same in passing, so this is for the time when it is not. Calling it more often than the interval asks
     /// for costs a look at the clock, and gives nothing back any sooner.
     ///
     /// Copies at most `max_bytes` bytes of payload, and begins nothing new once `max_time`
-    /// is over. What is left over then is for the next call.
+    /// is over, but for the look at all slices that quotas take. What is left over then is for the next call.
     ///
     /// ```
     /// use std::time::Duration;
@@ -36,9 +37,10 @@ impl SlabPool {
         // First: what it empties is idle then.
         let compacted = self.compact_within(&self.compact_policy(), max_bytes, max_time);
         let (given, is_all) = self.core().depot().decay(clock::read(), |_| start.elapsed() < max_time);
+        let over_quota = if self.has_quotas() { self.enforce_quotas().over } else { 0 };
         // Also whoever waits for a slab that is pinned and has room.
         self.serve_waiting();
-        Maintained { compacted, given_back: given.into(), out_of_time: !is_all }
+        Maintained { compacted, given_back: given.into(), over_quota, out_of_time: !is_all }
     }
 }
 
@@ -50,6 +52,8 @@ pub struct Maintained {
     pub compacted: Compaction,
     /// Idle slabs that nobody needed.
     pub given_back: Trimmed,
+    /// Scopes that have more than their quota.
+    pub over_quota: usize,
     /// Whether the time was over before all was done.
     pub out_of_time: bool,
 }
@@ -61,6 +65,11 @@ impl fmt::Display for Maintained {
             (0, _) => self.given_back.fmt(f)?,
             (_, 0) => self.compacted.fmt(f)?,
             _ => write!(f, "{}; {}", self.given_back, self.compacted)?,
+        }
+        match self.over_quota {
+            0 => {}
+            1 => f.write_str("; 1 scope is over its quota")?,
+            over => write!(f, "; {over} scopes are over their quota")?,
         }
         f.write_str(if self.out_of_time { ", and was out of time" } else { "" })
     }

@@ -136,6 +136,14 @@ pub(crate) struct Quotas {
     refusing: AtomicU32,
 }
 
+impl Quotas {
+    /// Whether there is a quota, or somebody is refused memory for one that there was.
+    fn are_set(&self) -> bool {
+        // Relaxed: a hint; a scope that is refused now was so before some call of `enforce_quotas` or `maintain` that sees it.
+        !self.rules.lock().is_empty() || self.refusing.load(Ordering::Relaxed) > 0
+    }
+}
+
 /// Scopes, by number, that something was done about and that have more than their quota still.
 #[derive(Default)]
 struct Struck {
@@ -306,5 +314,10 @@ impl SlabPool {
     /// and is not refused. Nor are allocations outside of the scope that are charged to it later.
     pub fn enforce_quotas(&self) -> QuotaOutcome {
         self.core().enforce_quotas()
+    }
+
+    /// Whether there is a quota, or somebody may still be refused memory for one that there was.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.core().quotas.are_set()
     }
 }

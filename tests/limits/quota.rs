@@ -212,3 +212,23 @@ fn a_pool_that_is_gone_refuses_nobody() {
     let _inside = pool.scope("conn", 9);
     assert!(pool.try_alloc(1).is_ok());
 }
+
+#[test]
+fn maintenance_enforces_quotas() {
+    let pool = pool();
+    let mut kept = vec![keep(&pool, "conn", 1, 600), keep(&pool, "conn", 1, 600)];
+    let maintain = || pool.maintain(usize::MAX, std::time::Duration::from_secs(60));
+    assert_eq!(maintain().over_quota, 0, "there is none");
+    pool.set_scope_quota("conn", Quota::new(1000));
+    let did = maintain();
+    assert_eq!((did.over_quota, did.to_string().ends_with("; 1 scope is over its quota")), (1, true), "{did}");
+    let refused = || {
+        let _inside = pool.scope("conn", 1);
+        pool.try_alloc(1).is_err_and(|error| error.is_quota())
+    };
+    assert!(refused());
+    pool.remove_scope_quota("conn");
+    kept.pop();
+    assert_eq!(maintain().over_quota, 0);
+    assert!(!refused(), "there is no quota any more");
+}
