@@ -9,6 +9,7 @@ pub(crate) mod clock;
 mod model;
 #[cfg(not(bufslab_loom))]
 mod real;
+mod rounds;
 pub(crate) mod thread;
 
 #[cfg(bufslab_loom)]
@@ -20,6 +21,7 @@ pub(crate) use real::*;
 pub use model::plant;
 
 pub(crate) use crossbeam_utils::CachePadded;
+pub(crate) use rounds::Rounds;
 
 /// Bugs that the loom models plant on purpose, to prove that a model would notice them.
 ///

@@ -3,14 +3,13 @@
 use super::event::WatchEvent;
 use super::rules::{Condition, Manners, Rule};
 use crate::pool::{SlabPool, WeakPool};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Rounds;
 use crate::track::Tag;
 use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 impl SlabPool {
@@ -117,13 +116,9 @@ impl WatchBuilder {
     ///
     /// If the system starts no thread.
     pub fn start(self, say: impl FnMut(&WatchEvent) + Send + 'static) -> io::Result<Watch> {
-        let shared =
-            Arc::new(Shared { stopped: AtomicU64::new(0), looks: AtomicU64::new(0), panics: AtomicU64::new(0) });
-        let watching = Watching { builder: self, shared: Arc::clone(&shared), say: Box::new(say) };
-        let name = format!("bufslab watch {}", watching.builder.name);
-        // Names of threads may not hold a NUL.
-        let thread = thread::Builder::new().name(name.replace('\0', " ")).spawn(move || watching.run())?;
-        Ok(Watch { shared, thread: Some(thread) })
+        let (name, every) = (format!("bufslab watch {}", self.name), self.every);
+        let mut watching = Watching { builder: self, start: Instant::now(), say: Box::new(say) };
+        Ok(Watch(Rounds::start(&name, every, move || watching.round())?))
     }
 }
 
@@ -137,50 +132,26 @@ impl fmt::Debug for WatchBuilder {
     }
 }
 
-struct Shared {
-    stopped: AtomicU64,
-    looks: AtomicU64,
-    panics: AtomicU64,
-}
-
 /// A running watch. Dropping it stops it; so does the end of the pool.
-pub struct Watch {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Watch(Rounds);
 
 impl Watch {
     /// Looks taken so far.
     #[must_use]
     pub fn looks(&self) -> u64 {
-        // Relaxed, here and below: figures for people.
-        self.shared.looks.load(Ordering::Relaxed)
+        self.0.count()
     }
 
     /// Times that the callback panicked.
     #[must_use]
     pub fn panics(&self) -> u64 {
-        self.shared.panics.load(Ordering::Relaxed)
+        self.0.panics()
     }
 
     /// Whether it looks no more: it was stopped, or the pool is gone.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // Release: pairs with the Acquire in `run`. Unparking comes after.
-        self.shared.stopped.store(1, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // Dropped from within its own callback it ends by itself.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        self.0.is_finished()
     }
 }
 
@@ -192,24 +163,18 @@ impl fmt::Debug for Watch {
 
 struct Watching {
     builder: WatchBuilder,
-    shared: Arc<Shared>,
+    start: Instant,
     say: Box<dyn FnMut(&WatchEvent) + Send>,
 }
 
 impl Watching {
-    fn run(mut self) {
-        let start = Instant::now();
-        // Acquire: pairs with the Release of whoever stops it.
-        while self.shared.stopped.load(Ordering::Acquire) == 0 {
-            let Some(pool) = self.builder.pool.upgrade() else { return };
-            self.look(&pool, start.elapsed());
-            drop(pool);
-            self.shared.looks.fetch_add(1, Ordering::Relaxed);
-            thread::park_timeout(self.builder.every);
-        }
+    /// One look, while there is a pool. How often the callback panicked.
+    fn round(&mut self) -> Option<u64> {
+        let pool = self.builder.pool.upgrade()?;
+        Some(self.look(&pool, self.start.elapsed()))
     }
 
-    fn look(&mut self, pool: &SlabPool, now: Duration) {
+    fn look(&mut self, pool: &SlabPool, now: Duration) -> u64 {
         // A report looks at every slice; the sums do not, and most of the time they are all it takes.
         let pinned = pool.stats().pinned_bytes as u64;
         let settled = |rule: &Rule| {
@@ -218,8 +183,9 @@ impl Watching {
             nothing_new && rule.above_since.is_none()
         };
         if self.builder.rules.iter().all(settled) {
-            return;
+            return 0;
         }
+        let mut panics = 0;
         let report = Arc::new(pool.report());
         for at in 0..self.builder.rules.len() {
             let rule = &mut self.builder.rules[at];
@@ -236,10 +202,9 @@ impl Watching {
                 report: Arc::clone(&report),
             };
             trace(&event);
-            if catch_unwind(AssertUnwindSafe(|| (self.say)(&event))).is_err() {
-                self.shared.panics.fetch_add(1, Ordering::Relaxed);
-            }
+            panics += u64::from(catch_unwind(AssertUnwindSafe(|| (self.say)(&event))).is_err());
         }
+        panics
     }
 }
 
