@@ -187,6 +187,12 @@ impl Header {
     /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
     #[inline(always)]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
+        if Header::delist_as_owner(slot) { None } else { Header::delist_slow(slot) }
+    }
+
+    /// The same for the owner, whose drop empties nothing. Says whether the calling thread is that.
+    #[inline(always)]
+    pub(super) fn delist_as_owner(slot: NonNull<Slot>) -> bool {
         let segment = Segment::of(slot);
         // SAFETY: segments are type-stable, and a live handle's segment names its slab.
         let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
@@ -196,16 +202,24 @@ impl Header {
         if thread::is(owner) {
             segment.clear(slot_ref, owner);
             header.leave_as_owner();
-            return None;
+            return true;
         }
-        Header::delist_as_guest(slot, this)
+        false
     }
 
     #[inline(never)]
-    fn delist_as_guest(slot: NonNull<Slot>, this: NonNull<Header>) -> Option<Idle> {
+    fn delist_slow(slot: NonNull<Slot>) -> Option<Idle> {
+        Header::delist_as_guest(slot)
+    }
+
+    /// The same for everybody else. For those who are out of line already.
+    #[inline]
+    pub(super) fn delist_as_guest(slot: NonNull<Slot>) -> Option<Idle> {
         let me = thread::id();
-        // SAFETY: slots and segments are type-stable.
+        // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
         let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
+        // SAFETY: as above.
+        let this = unsafe { NonNull::new_unchecked(segment.header()) };
         if planted(Plant::RefBeforeSlot) {
             let idle = Header::leave(this);
             segment.clear(slot, me);

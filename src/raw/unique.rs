@@ -436,13 +436,21 @@ impl Unique {
             let extent = unsafe { slot.as_ref() }.own_extent();
             give_back(slot, extent.end(), extent.len());
             poison::leave(slot);
-            return Header::delist(slot);
+            if Header::delist_as_owner(slot) {
+                return None;
+            }
+        } else if self.word.is_nothing() {
+            return None;
         }
-        if self.word.is_nothing() { None } else { self.release_without_slot() }
+        self.release_slow()
     }
 
+    /// The same on another thread than the slab's owner, or where no slot says what is held.
     #[inline(never)]
-    fn release_without_slot(self) -> Option<Idle> {
+    fn release_slow(self) -> Option<Idle> {
+        if let Some(slot) = self.word.plain_slot() {
+            return Header::delist_as_guest(slot);
+        }
         match self.word.hold() {
             Hold::Secret(_) => return secret::release_unique(self),
             Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),

@@ -178,19 +178,26 @@ impl Word {
     pub(super) unsafe fn release(self) -> Option<Idle> {
         if let Some(slot) = self.plain_slot() {
             poison::leave(slot);
-            return Header::delist(slot);
+            if Header::delist_as_owner(slot) {
+                return None;
+            }
+        } else if self.is_nothing() {
+            return None;
         }
         // SAFETY: the caller's promise.
-        if self.is_nothing() { None } else { unsafe { self.release_without_slot() } }
+        unsafe { self.release_slow() }
     }
 
-    /// The same, where no slot says so directly.
+    /// The same on another thread than the slab's owner, or where no slot says what is held.
     ///
     /// # Safety
     ///
     /// As above.
     #[inline(never)]
-    unsafe fn release_without_slot(self) -> Option<Idle> {
+    unsafe fn release_slow(self) -> Option<Idle> {
+        if let Some(slot) = self.plain_slot() {
+            return Header::delist_as_guest(slot);
+        }
         match self.hold() {
             Hold::Untracked(header) => return Header::drop_untracked(header),
             // SAFETY: the caller's promise.
