@@ -228,8 +228,8 @@ impl SlabBytesMut {
     /// bytes otherwise. If one of them is [`zero_on_drop`](SlabBytesMut::zero_on_drop), the whole is.
     #[track_caller]
     pub fn unsplit(&mut self, other: SlabBytesMut) {
-        let secret = self.is_zeroed_on_drop();
         if self.is_empty() {
+            let secret = self.is_zeroed_on_drop();
             *self = other;
             self.inherit_secrecy(secret);
         } else if let Err(other) = self.try_unsplit(other) {

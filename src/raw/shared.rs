@@ -135,7 +135,7 @@ impl Shared {
 
     #[inline]
     fn with_slot(&self, f: impl FnOnce(&Slot)) {
-        if let Hold::Slot(slot) = self.word.hold_of_any() {
+        if let Some(slot) = self.word.any_slot() {
             // SAFETY: slots are type-stable.
             f(unsafe { slot.as_ref() });
         }

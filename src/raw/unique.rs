@@ -143,11 +143,8 @@ impl Unique {
 
     #[inline]
     fn slot(&self) -> Option<&Slot> {
-        match self.word.hold_of_any() {
-            // SAFETY: slots are type-stable, and this one is the handle's while it lives.
-            Hold::Slot(slot) => Some(unsafe { slot.as_ref() }),
-            _ => None,
-        }
+        // SAFETY: slots are type-stable, and this one is the handle's while it lives.
+        self.word.any_slot().map(|slot| unsafe { slot.as_ref() })
     }
 
     #[inline]

@@ -124,6 +124,19 @@ impl Word {
         self.0.is_null()
     }
 
+    /// The slot, if there is one, of a marked handle or not.
+    #[inline(always)]
+    pub(super) fn any_slot(self) -> Option<NonNull<Slot>> {
+        let plain = self.plain_slot();
+        if plain.is_some() { plain } else { self.slot_of_marked() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slot_of_marked(self) -> Option<NonNull<Slot>> {
+        self.without_mark().plain_slot()
+    }
+
     #[inline(always)]
     pub(super) fn hold(self) -> Hold {
         let address = self.0.addr();
@@ -148,11 +161,11 @@ impl Word {
     /// The slab's header, if a slab is held.
     #[inline]
     pub(super) fn header(self) -> Option<NonNull<Header>> {
+        if let Some(slot) = self.any_slot() {
+            // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
+            return NonNull::new(unsafe { Segment::of(slot).as_ref() }.header());
+        }
         match self.hold_of_any() {
-            Hold::Slot(slot) => {
-                // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
-                NonNull::new(unsafe { Segment::of(slot).as_ref() }.header())
-            }
             Hold::Untracked(header) => Some(header),
             _ => None,
         }
@@ -215,10 +228,10 @@ impl Word {
     ///
     /// As for [`release`](Word::release), and the other handle is listed with the range already.
     pub(super) unsafe fn hand_over(self) -> Option<Idle> {
-        match self.hold_of_any() {
-            Hold::Slot(slot) => Header::delist(slot),
+        match self.any_slot() {
+            Some(slot) => Header::delist(slot),
             // SAFETY: the caller's promise.
-            _ => unsafe { self.without_mark().release() },
+            None => unsafe { self.without_mark().release() },
         }
     }
 
