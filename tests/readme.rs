@@ -42,7 +42,7 @@ fn its_output_is_what_it_prints() {
     run.args(["run", "--quiet", "--offline", "--example", "quickstart"]);
     run.args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/readme")]);
     // As a reader runs it, whatever mode this is.
-    run.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    run.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RUSTC_WORKSPACE_WRAPPER");
     let output = run.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();

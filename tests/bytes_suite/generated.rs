@@ -39,8 +39,21 @@ pub(crate) fn build() -> Suite {
 
 fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Warnings in files that are not ours must not stop the build.
-    if let Ok(flags) = std::env::var("RUSTFLAGS") {
+    let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    if cfg!(bufslab_one_each) || cfg!(bufslab_asan) {
+        // What is generated is a workspace of its own, which the debug modes' wrapper for this one does not reach into.
+        cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
+    }
+    if cfg!(bufslab_one_each) {
+        flags.push_str(" --cfg bufslab_one_each");
+    }
+    if cfg!(bufslab_asan) {
+        flags.push_str(" -Zsanitizer=address --cfg bufslab_asan");
+        // What runs while it is compiled is not instrumented.
+        cargo.env("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu");
+    }
+    if !flags.is_empty() {
+        // Warnings in files that are not ours must not stop the build.
         cargo.env("RUSTFLAGS", format!("{flags} --cap-lints warn"));
     }
     cargo
