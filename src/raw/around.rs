@@ -271,4 +271,21 @@ mod tests {
         assert_eq!(holes(&[(20, 5), (20, 10), (90, 10)], 1), (vec![(0, 20), (30, 90)], 80, 60));
         assert_eq!(holes(&[], 1), (vec![(0, 100)], 100, 100));
     }
+
+    /// The count is no number of slices then: who believes it asks for gibibytes.
+    #[test]
+    fn a_look_at_a_slab_that_was_attached_meanwhile_asks_for_no_memory() {
+        let ledger = Ledger::new(1, Box::new(crate::raw::HeapSource), None, None, || 0);
+        let attached = ledger.slab(64).unwrap().attach(Level::Sites).ok().unwrap();
+        let label = crate::raw::Label { site: core::panic::Location::caller(), tag: 0 };
+        let slice = attached.alloc(8, label).unwrap();
+        assert!(attached.detach().is_none());
+        let header = ledger.headers()[0];
+        let (first, second) = (Look::take(header).unwrap(), Look::take(header).unwrap());
+        let attached = Attached::around(second, thread::id(), Holes::default());
+        let mut list = Vec::new();
+        assert!(!first.live(&mut list) && list.capacity() == 0);
+        assert!(first.leave().is_none() && slice.release().is_none());
+        drop(attached.detach().unwrap());
+    }
 }

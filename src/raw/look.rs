@@ -4,7 +4,7 @@
 //! somebody attaches the slab and cuts from it. The reference that a [`Look`] holds keeps others from that: their own look counts
 //! one reference too many. So what is done to dead bytes (cutting from them, giving their memory back) is done while it lasts.
 
-use super::header::Header;
+use super::header::{BIAS, Header};
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Slot};
@@ -48,7 +48,8 @@ impl Look {
         live.clear();
         let header = self.header();
         let before = header.state();
-        if live.try_reserve(before.refs() as usize).is_err() {
+        // With the bias in it the slab has an owner by now, and the count is no number of slices.
+        if before.refs() >= BIAS / 2 || live.try_reserve(before.refs() as usize).is_err() {
             return false;
         }
         for segment in header.segments() {

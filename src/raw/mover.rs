@@ -76,9 +76,8 @@ impl Ledger {
             }
             let time_is_over = !go_on();
             errand.done.complete &= !time_is_over;
-            if !time_is_over && let Some(idle) = errand.move_out(self, *header) {
-                emptied(idle);
-            }
+            let idle = if time_is_over { None } else { errand.move_out(self, *header) };
+            idle.into_iter().for_each(&mut emptied);
             if !errand.done.complete {
                 first_left.get_or_insert(at);
             }
@@ -167,7 +166,7 @@ fn board(look: &Look, seen: &Glance, pack: bool, list: &mut Vec<Passenger>) -> R
     // What was decided was decided for these.
     let same = exact && bytes == seen.bytes;
     if !same && !planted(Plant::MoverInexact) {
-        return Err((Left::Moving, parked));
+        return Err((Left::Moving, parked.max(seen.parked)));
     }
     if parked < list.len() {
         return Err((Left::Held, parked));
