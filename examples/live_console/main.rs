@@ -2,7 +2,7 @@
 //!
 //! Nothing is sent over a network but the console's answers; the traffic is made up (`traffic.rs`). Two workers read
 //! uploads and drop them, and open WebSocket sessions that each keep the 20-byte head of their upgrade request. So each
-//! session keeps a slab of 256 KiB. A cache beside them keeps what it should.
+//! session keeps a slab of 256 KiB, for the pool is told to wait for whole slabs; by default it would cut around the heads. A cache beside them keeps what it should.
 //!
 //! ```text
 //! cargo run --features admin --example live_console -- --listen 127.0.0.1:6060
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use bufslab::admin::{Console, Server};
-use bufslab::{SlabPool, SuspectPolicy};
+use bufslab::{Reuse, SlabPool, SuspectPolicy};
 
 use crate::options::{HELP, Options};
 
@@ -58,6 +58,8 @@ fn serve(options: &Options) -> Result<()> {
     let pool = SlabPool::builder()
         .name("live")
         .slab_size(SLAB_SIZE)
+        // It is to grow, as pools do that wait for whole slabs.
+        .reuse(Reuse::WholeSlab)
         .max_bytes(MAX_BYTES)
         .suspects(SuspectPolicy::new(Duration::from_secs(30), 5))
         .build()?;
