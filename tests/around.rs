@@ -8,6 +8,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+#[path = "common/stop.rs"]
+mod stop;
+use stop::Stop;
+
 const SLAB: usize = 4096;
 
 fn pool() -> SlabPool {
@@ -209,10 +213,11 @@ fn nothing_live_is_written_to_under_load() {
                 thread::sleep(Duration::from_millis(1));
             }
         });
+        let done = Stop(&done);
         for worker in workers {
             worker.join().unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        drop(done);
         reporter.join().unwrap();
     });
     let stats = pool.stats();

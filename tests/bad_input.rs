@@ -15,6 +15,8 @@ mod limits;
 mod recycled;
 #[path = "bad_input/sources.rs"]
 mod sources;
+#[path = "common/stop.rs"]
+mod stop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

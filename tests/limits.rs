@@ -12,6 +12,8 @@ mod quota;
 mod runtime;
 #[path = "limits/source.rs"]
 mod source;
+#[path = "common/stop.rs"]
+mod stop;
 #[path = "limits/waiting.rs"]
 mod waiting;
 #[path = "limits/waiting_stress.rs"]

@@ -9,6 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[path = "common/stop.rs"]
+mod stop;
+use stop::Stop;
+
 const SLAB: usize = 16 << 10;
 /// Where the suspect's slices are cut: the line that a report has to name.
 const PLANTED_LINE: u32 = line!() + 3;
@@ -57,15 +61,6 @@ fn traffic(pool: &SlabPool, seed: u64, stop: &AtomicBool, out: &mpsc::SyncSender
         if random.below(50) == 0 {
             thread::sleep(Duration::from_micros(200));
         }
-    }
-}
-
-/// Lets the traffic end, also when a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

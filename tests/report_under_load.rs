@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+#[path = "common/stop.rs"]
+mod stop;
+use stop::Stop;
+
 const SLAB: usize = 4096;
 const ROUNDS: u64 = if cfg!(miri) { 50 } else { 60_000 };
 const REPORTS: usize = if cfg!(miri) { 3 } else { 50 };
@@ -94,6 +98,7 @@ fn a_quiet_pool_is_reported_to_the_byte() {
     let stop = AtomicBool::new(false);
     // Another thread is busy with slabs of its own; what this one holds still does not move.
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Acquire) {
                 drop(pool.alloc(100));
@@ -113,7 +118,6 @@ fn a_quiet_pool_is_reported_to_the_byte() {
             let slab = report.slabs.iter().find(|slab| slab.slices.iter().any(|slice| slice.tag.is_some())).unwrap();
             assert_eq!((slab.live_bytes, slab.waste_bytes), (1000, size - 1000), "overlaps are counted once");
         }
-        stop.store(true, Ordering::Release);
         drop(parts);
     });
 }

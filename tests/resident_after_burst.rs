@@ -12,6 +12,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+#[path = "common/stop.rs"]
+mod stop;
+use stop::Stop;
+
 const SLAB: usize = 1 << 20;
 const THREADS: usize = 2;
 /// Slices, half a slab each, that each thread holds at a time.
@@ -68,6 +72,7 @@ fn in_its_own_process() {
     let held: [AtomicUsize; THREADS] = [const { AtomicUsize::new(0) }; THREADS];
     let before = resident();
     std::thread::scope(|scope| {
+        let _stop = Stop(&over);
         for held_here in &held {
             scope.spawn(|| traffic(&pool, &window, held_here, &over));
         }
@@ -87,7 +92,6 @@ fn in_its_own_process() {
             let now = resident();
             eprintln!("round {round}: {before} bytes at first, {peak} in the burst, {now} after it");
         }
-        over.store(true, SeqCst);
     });
 }
 

@@ -1,5 +1,6 @@
 //! `max_bytes` and the ledger's budget, reached.
 
+use super::stop::Stop;
 use crate::sources::odd;
 use bufslab::{BufMut, SlabBytes, SlabPool};
 use std::sync::Barrier;
@@ -54,8 +55,9 @@ fn the_cap_holds_while_many_threads_run_into_it() {
             }
         });
         // The end of the scope alone does not wait for the threads' locals, which hold slabs.
+        let stop = Stop(&over);
         busy.into_iter().for_each(|thread| thread.join().unwrap());
-        over.store(true, SeqCst);
+        drop(stop);
         sampler.join().unwrap();
     });
     assert!(refused.load(SeqCst) > 0 && granted.load(SeqCst) > 0, "nobody ran into the cap");

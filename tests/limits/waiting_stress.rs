@@ -1,6 +1,7 @@
 //! Many threads that wait, give up and drop what they got, at a small limit.
 
 use crate::source::counting;
+use crate::stop::Stop;
 use bufslab::{AllocAsync, BufMut, SlabBytes, SlabBytesMut, SlabPool};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -118,15 +119,6 @@ fn everybody_is_served_while_others_give_up() {
     drop(pool.try_alloc(MAX).unwrap());
     drop(pool);
     assert_eq!(account.out.load(SeqCst), 0);
-}
-
-/// Tells the threads of a test to end, also when the test fails: they would be waited for without end.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
 }
 
 #[test]

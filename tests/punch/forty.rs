@@ -1,5 +1,6 @@
 //! The claim: 40 slabs of 10 MiB, each pinned by one slice of 20 bytes, cost 400 MiB before and at most 1 MiB after.
 
+use super::stop::Stop;
 use super::support::{alone, builder, byte, check, conserved, is_sanitized, pinned, resident, rss};
 use bufslab::SlabBytes;
 use std::ops::Range;
@@ -64,6 +65,7 @@ fn forty_slabs_of_ten_mebibytes_fall_to_one() {
                 }
             });
         }
+        let _stop = Stop(&stop);
         ready.wait();
         let run = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         // While they run a slab may be in motion: who is not punched now is by one of the next calls.
@@ -76,7 +78,6 @@ fn forty_slabs_of_ten_mebibytes_fall_to_one() {
             std::thread::yield_now();
             outcomes.push(pool.punch());
         }
-        stop.store(true, Ordering::Relaxed);
         outcomes
     });
     let last = pool.punch();

@@ -9,5 +9,7 @@ mod forty;
 mod huge;
 mod recycled;
 mod reports;
+#[path = "../common/stop.rs"]
+mod stop;
 mod stress;
 mod support;

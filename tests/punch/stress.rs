@@ -1,5 +1,6 @@
 //! Many threads allocate, cut, clone and drop, around pins and not, while one punches: every byte that was written stays.
 
+use super::stop::Stop;
 use super::support::{alone, builder, conserved};
 use bufslab::report::PinnedSlab;
 use bufslab::{Reuse, SlabBytes, SlabPool};
@@ -16,15 +17,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % n as u64) as usize
-    }
-}
-
-/// Tells the punching thread to end, also when a test fails.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -95,7 +87,7 @@ fn run(reuse: Reuse) {
                 assert!(report.slabs.iter().all(fits), "{report:#}");
             }
         });
-        let done = Done(&stop);
+        let done = Stop(&stop);
         let kept: Vec<_> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
         drop(done);
         kept.iter().for_each(|(slice, value)| check(slice, *value));

@@ -1,5 +1,6 @@
 //! After a burst memory falls back to what the load needs, and nobody calls anything for it.
 
+use super::stop::Stop;
 use crate::source::counting;
 use crate::{Hand, SLAB, until, whole};
 use bufslab::{BufMut, SlabBytes, SlabPool};
@@ -30,6 +31,7 @@ fn a_burst_under_steady_traffic_on_several_threads() {
     let (window, over) = (AtomicUsize::new(STEADY), AtomicBool::new(false));
     let held_now: [AtomicUsize; THREADS] = [const { AtomicUsize::new(0) }; THREADS];
     std::thread::scope(|scope| {
+        let _stop = Stop(&over);
         for held_here in &held_now {
             let (pool, window, over) = (&pool, &window, &over);
             scope.spawn(move || {
@@ -54,7 +56,6 @@ fn a_burst_under_steady_traffic_on_several_threads() {
             until("the end of the burst", wait, || all_hold(STEADY));
             until("memory falls back", wait, || account.out() <= working_set + working_set / 10);
         }
-        over.store(true, SeqCst);
     });
 }
 

@@ -9,6 +9,8 @@ mod cap;
 mod faults;
 mod maintenance;
 mod source;
+#[path = "../common/stop.rs"]
+mod stop;
 mod trim;
 
 use bufslab::{BufMut, SlabBytes, SlabPool};

@@ -1,5 +1,6 @@
 //! `trim`, `close` and the end of a pool, with slabs in other threads' hands.
 
+use super::stop::Stop;
 use crate::source::counting;
 use crate::{Hand, SLAB, until, whole};
 use bufslab::SlabPool;
@@ -127,6 +128,7 @@ fn trimming_while_others_use_the_pool() {
                 }
             })
         });
+        let stop = Stop(&over);
         let (given, mut round) = (std::cell::Cell::new(0), 0);
         let trim = || {
             given.set(given.get() + pool.trim_to(round % 4 * SLAB).slabs);
@@ -134,7 +136,7 @@ fn trimming_while_others_use_the_pool() {
             std::thread::yield_now();
         };
         until("slabs are given back", trim, || given.get() > if cfg!(miri) { 10 } else { 60 });
-        over.store(true, SeqCst);
+        drop(stop);
         busy.into_iter().for_each(|thread| thread.join().unwrap());
     });
     let stats = pool.stats();
