@@ -3,6 +3,7 @@
 use crate::compaction::CompactPolicy;
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
+use crate::slab_size::SlabSize;
 use core::cmp::Reverse;
 use core::fmt;
 use core::num::NonZeroU32;
@@ -168,7 +169,10 @@ pub(crate) const MAX_SLAB_SIZE: usize = 1 << 30;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) name: String,
+    /// What new slabs are large at first.
     pub(crate) slab_size: usize,
+    /// What was asked for.
+    pub(crate) sizing: SlabSize,
     pub(crate) max_bytes: Option<usize>,
     pub(crate) idle_bytes: usize,
     pub(crate) idle_decay: Duration,
@@ -186,6 +190,7 @@ impl Default for Config {
         Config {
             name: String::from("unnamed"),
             slab_size: DEFAULT_SLAB_SIZE,
+            sizing: SlabSize::Fixed(DEFAULT_SLAB_SIZE),
             max_bytes: None,
             idle_bytes: 16 << 20,
             idle_decay: Duration::from_secs(1),
@@ -202,6 +207,13 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn check(&self) -> Result<(), BuildError> {
+        if let SlabSize::Auto { min, max } = self.sizing {
+            check_slab_size("slab_size (the smallest)", min)?;
+            check_slab_size("slab_size (the largest)", max)?;
+            if min > max {
+                return Err(BuildError::new("slab_size", self.sizing.to_string(), "the smallest at most the largest"));
+            }
+        }
         check_slab_size("slab_size", self.slab_size)?;
         if let Some(max) = self.max_bytes.filter(|&max| max < self.slab_size) {
             let allowed = format!("at least the slab_size of {} bytes, or not be set", self.slab_size);

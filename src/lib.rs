@@ -136,8 +136,12 @@ mod pool;
 mod raw;
 pub mod report;
 mod retain;
+mod slab_size;
 mod sync;
+pub mod trace;
 mod track;
+#[cfg(feature = "tune")]
+pub mod tune;
 mod watch;
 
 pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
@@ -163,6 +167,7 @@ pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSourc
 #[cfg(all(unix, feature = "mmap"))]
 pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
 pub use report::PinReport;
+pub use slab_size::{Auto, SlabSize};
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};
 pub use watch::{Condition, Watch, WatchBuilder, WatchEvent, WatchEventKind};
 

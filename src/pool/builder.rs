@@ -3,10 +3,11 @@
 use super::pressure::{Mark, Pressure};
 use super::{Core, SlabPool};
 use crate::compaction::CompactPolicy;
-use crate::config::{Config, Level, Reuse, parse_level, parse_size};
+use crate::config::{Config, DEFAULT_SLAB_SIZE, Level, Reuse, parse_level, parse_size};
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
+use crate::slab_size::SlabSize;
 use core::fmt;
 use core::time::Duration;
 
@@ -45,9 +46,10 @@ impl SlabPoolBuilder {
         self
     }
 
-    /// Size of a slab in bytes, from 1 to 1 GiB. Need not be a multiple of anything. Default: 64 KiB.
-    pub fn slab_size(mut self, bytes: usize) -> Self {
-        self.config.slab_size = bytes;
+    /// Size of a slab in bytes, from 1 to 1 GiB, which need not be a multiple of anything, or [`Auto`](crate::Auto). Default: 64 KiB.
+    pub fn slab_size(mut self, size: impl Into<SlabSize>) -> Self {
+        self.config.sizing = size.into();
+        self.config.slab_size = self.config.sizing.first(DEFAULT_SLAB_SIZE);
         self
     }
 
@@ -205,7 +207,7 @@ impl SlabPoolBuilder {
         let size = |name: &'static str| var(name).map(|text| parse_size(name, &text)).transpose();
         if let Some(bytes) = size("SLAB_BUFFER_SIZE")? {
             crate::config::check_slab_size("SLAB_BUFFER_SIZE", bytes)?;
-            self.config.slab_size = bytes;
+            (self.config.sizing, self.config.slab_size) = (SlabSize::Fixed(bytes), bytes);
         }
         self.config.max_bytes = size("SLAB_MAX_BYTES")?.or(self.config.max_bytes);
         self.config.idle_bytes = size("SLAB_IDLE_BYTES")?.unwrap_or(self.config.idle_bytes);

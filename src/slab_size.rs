@@ -1,0 +1,79 @@
+//! Floor 1: how large the slabs of a pool are: a size that somebody chose, or one that the pool finds.
+
+use core::fmt;
+
+/// The size of a pool's slabs: a number of bytes, or [`Auto`].
+///
+/// ```
+/// use bufslab::{Auto, SlabPool, SlabSize};
+///
+/// let fixed = SlabPool::builder().slab_size(100 * 1024).build()?;
+/// let found = SlabPool::builder().slab_size(Auto).build()?;
+/// let within = SlabPool::builder().slab_size(Auto.between(32 * 1024, 256 * 1024)).build()?;
+/// assert_eq!(fixed.slab_size(), 102_400);
+/// # assert_eq!(found.slab_size(), 65_536);
+/// # assert_eq!(within.slab_size(), 65_536);
+/// # let _ = SlabSize::from(1);
+/// # Ok::<(), bufslab::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SlabSize {
+    /// So many bytes, from 1 to 1 GiB. Need not be a multiple of anything.
+    Fixed(usize),
+    /// Found by the pool between these two, in bytes.
+    Auto {
+        /// The smallest size that the pool may choose.
+        min: usize,
+        /// The largest size that the pool may choose.
+        max: usize,
+    },
+}
+
+/// The slab size that a pool finds by itself; see [`SlabSize`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Auto;
+
+/// Where [`Auto`] looks unless it is told: below, a slab is no larger than one large read; above, it does not fit into a core's own cache.
+const AUTO_MIN: usize = 16 << 10;
+const AUTO_MAX: usize = 1 << 20;
+
+impl Auto {
+    /// Auto within these bounds, in bytes.
+    pub const fn between(self, min: usize, max: usize) -> SlabSize {
+        SlabSize::Auto { min, max }
+    }
+}
+
+impl SlabSize {
+    /// The size that a pool begins with: if it is to find one, that which is nearest to `default` within the bounds.
+    pub(crate) fn first(self, default: usize) -> usize {
+        match self {
+            SlabSize::Fixed(bytes) => bytes,
+            // Not `clamp`, which panics where the bounds are the wrong way round: that is an error later.
+            SlabSize::Auto { min, max } => default.min(max).max(min),
+        }
+    }
+}
+
+impl From<usize> for SlabSize {
+    fn from(bytes: usize) -> SlabSize {
+        SlabSize::Fixed(bytes)
+    }
+}
+
+impl From<Auto> for SlabSize {
+    fn from(auto: Auto) -> SlabSize {
+        auto.between(AUTO_MIN, AUTO_MAX)
+    }
+}
+
+/// `65536`, `auto 16384..1048576`
+impl fmt::Display for SlabSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SlabSize::Fixed(bytes) => write!(f, "{bytes}"),
+            SlabSize::Auto { min, max } => write!(f, "auto {min}..{max}"),
+        }
+    }
+}
