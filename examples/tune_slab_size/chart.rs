@@ -97,10 +97,15 @@ fn panels(results: &Results) -> [Panel; 4] {
         ));
         lines
     };
+    // The same for another figure, dashed, without what does not depend on slabs.
+    let dashed = |name: &str, scale: f64, what: &str| -> Vec<Line> {
+        let lines = REUSES.iter().map(|&reuse| server_line(results, reuse, name, scale, what));
+        lines.map(|line| Line { dashed: true, auto: None, ..line }).collect()
+    };
+    let mut speed = servers("requests_per_cpu_s", 1e-3, ": of its time on a core");
+    speed.extend(dashed("requests_per_s", 1e-3, ": with these clients"));
     let mut memory = servers("resident_peak_bytes", 1e-6, ": resident");
-    for (line, reuse) in servers("pinned_peak_bytes", 1e-6, ": pinned").into_iter().zip(REUSES) {
-        memory.push(Line { dashed: true, label: format!("{}: pinned", reuse_label(reuse)), ..line });
-    }
+    memory.extend(dashed("pinned_peak_bytes", 1e-6, ": pinned"));
     let alone = |name: &str, label: &str, colour| {
         let points = results.allocations.iter().filter_map(|(size, row)| Some(((*size)? as f64, *row.get(name)?)));
         Line { label: label.to_owned(), colour, dashed: false, points: points.collect(), auto: None }
@@ -119,12 +124,7 @@ fn panels(results: &Results) -> [Panel; 4] {
         VEC,
     ));
     [
-        Panel {
-            title: "Requests a second",
-            y: "thousands a second",
-            log: false,
-            lines: servers("requests_per_s", 1e-3, ""),
-        },
+        Panel { title: "Requests a second", y: "thousands a second", log: false, lines: speed },
         Panel {
             title: "99th percentile of little requests",
             y: "µs",
@@ -138,8 +138,8 @@ fn panels(results: &Results) -> [Panel; 4] {
 
 fn reuse_label(reuse: Reuse) -> &'static str {
     match reuse {
-        Reuse::WholeSlab => "pinned slabs wait until empty",
-        _ => "pinned slabs used around the pins",
+        Reuse::WholeSlab => "wait for whole slabs",
+        _ => "around the pins",
     }
 }
 
@@ -194,17 +194,20 @@ fn axis(panel: &Panel) -> Axis {
     if low > high {
         return Axis { low: 0.0, high: 1.0, labels: vec![0.0, 1.0] };
     }
+    // The legend's share of the height.
+    let entries = panel.lines.len() + usize::from(panel.lines.iter().any(|line| line.auto.is_some()));
+    let free = 1.0 - (16.0 * entries as f64 + 28.0) / 320.0;
     if panel.log {
         let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
         let labels = (low as i32..=high as i32).map(f64::from).collect();
-        return Axis { low, high: high + 0.45 * (high - low), labels };
+        return Axis { low, high: low + (high - low) / free, labels };
     }
-    // From zero, so that differences look as large as they are; with room for the legend.
+    // From zero, so that differences look as large as they are.
     let step = 10_f64.powf((high / 3.0).log10().floor());
     let step =
         [1.0, 2.0, 5.0, 10.0].map(|times| times * step).into_iter().find(|step| high / step <= 6.0).unwrap_or(high);
     let labels = (0..).map(|count| f64::from(count) * step).take_while(|&at| at <= high * 1.05).collect();
-    Axis { low: 0.0, high: high * 1.4, labels }
+    Axis { low: 0.0, high: high / free, labels }
 }
 
 fn draw_panel<'b: 'a, 'a>(
@@ -240,8 +243,8 @@ fn draw_panel<'b: 'a, 'a>(
             if log { format!("{}", 10_f64.powf(*y)) } else { format!("{}", (y * 100.0).round() / 100.0) }
         })
         .draw()?;
-    for line in &panel.lines {
-        draw_line(&mut chart, line, log)?;
+    for (number, line) in panel.lines.iter().enumerate() {
+        draw_line(&mut chart, line, log, number == 0)?;
     }
     chart
         .configure_series_labels()
@@ -254,7 +257,7 @@ fn draw_panel<'b: 'a, 'a>(
     Ok(())
 }
 
-fn draw_line<'b: 'a, 'a>(chart: &mut Area<'a, 'b>, line: &'a Line, log: bool) -> Drawn {
+fn draw_line<'b: 'a, 'a>(chart: &mut Area<'a, 'b>, line: &'a Line, log: bool, first: bool) -> Drawn {
     let at = |bytes: f64, figure: f64| (bytes.log2(), place(figure, log));
     let points = line.points.iter().map(|(bytes, spread)| at(*bytes, spread.median));
     let style = line.colour.stroke_width(2);
@@ -285,11 +288,9 @@ fn draw_line<'b: 'a, 'a>(chart: &mut Area<'a, 'b>, line: &'a Line, log: bool) ->
     if let Some((bytes, spread)) = &line.auto {
         let mark = TriangleMarker::new(at(*bytes, spread.median), 7, line.colour.filled());
         let series = chart.draw_series([mark])?;
-        if !line.dashed {
-            let colour = line.colour;
-            series
-                .label("the same with Auto, where it ended up")
-                .legend(move |(x, y)| TriangleMarker::new((x + 9, y), 6, colour.filled()));
+        if first {
+            let mark = |(x, y)| TriangleMarker::new((x + 9, y), 6, VEC.filled());
+            series.label("with Auto, where it ended up").legend(mark);
         }
     }
     Ok(())

@@ -58,6 +58,7 @@ fn figures(seen: &Value, before: &Value, after: &Value) -> Figures {
     .map(|name| (name, seen[name].as_f64()))
     .into();
     figures.extend([
+        ("requests_per_cpu_s", each("cpu_ns").filter(|&ns| ns > 0.0).map(|ns| 1e9 / ns)),
         ("cpu_us_per_request", each("cpu_ns").map(|ns| ns / 1e3)),
         ("faults_per_request", each("faults")),
         ("resident_end_bytes", after["resident"].as_f64()),
