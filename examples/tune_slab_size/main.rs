@@ -108,7 +108,10 @@ fn measure(options: &Options) -> Result<()> {
         let path = options.out.join(name);
         fs::write(&path, text).with_context(|| format!("--out: writing {}", path.display()))
     };
-    write(RESULTS, format!("{:#}\n", results.to_json()))?;
+    let json = results.to_json();
+    write(RESULTS, format!("{json:#}\n"))?;
+    // As `--doc` reads them again, so that what is shown now and what is written into documents is the same to the last digit.
+    let results = Results::from_json(&json)?;
     write("results.csv", results.to_csv())?;
     write(doc::CHART, chart::svg(&results)?)?;
     write_out(&format!("{}\nThe files are in {}.\n", table::all(&results), options.out.display()))
