@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bufslab::{Level, Reuse, SlabBytes, SlabPool};
 use bytes::BufMut;
 
@@ -33,16 +33,29 @@ pub fn with_slabs(slab_size: usize, length: Duration) -> Result<Figures> {
     let pool = || SlabPool::builder().tracking(Level::default()).slab_size(slab_size).reuse(Reuse::WholeSlab);
     let hot = pool().build()?;
     figures.insert("hot_ns".to_owned(), ns_each(slab_size / READ_ROOM, length, || drop(read(&hot))));
+    let stats = hot.stats();
+    ensure!(stats.slabs_taken == 1 && stats.slabs_reused == 0, "hot reads left their slab: {stats:?}");
 
     let warm = pool().idle_bytes(2 * WINDOW).idle_decay(Duration::ZERO).build()?;
-    figures.insert("streamed_ns".to_owned(), streamed(&warm, WINDOW, length)?);
+    let ns = streamed(&warm, WINDOW, length)?;
+    let stats = warm.stats();
+    ensure!(stats.slabs_taken <= most_at_once(WINDOW, slab_size), "streamed reads took fresh slabs: {stats:?}");
+    figures.insert("streamed_ns".to_owned(), ns);
 
     #[cfg(unix)]
     {
         let cold = pool().idle_bytes(0).source(bufslab::MmapSource::new()).build()?;
-        figures.insert("fresh_ns".to_owned(), streamed(&cold, 2 * slab_size, length)?);
+        let ns = streamed(&cold, 2 * slab_size, length)?;
+        let stats = cold.stats();
+        ensure!(stats.slabs_reused == 0, "fresh reads took slabs that were used before: {stats:?}");
+        figures.insert("fresh_ns".to_owned(), ns);
     }
     Ok(figures)
+}
+
+/// Slabs that are kept, are filled, and were just left.
+fn most_at_once(window: usize, slab_size: usize) -> u64 {
+    (window / slab_size + 4) as u64
 }
 
 /// The same with a `Vec` for each read, and the copy alone.
@@ -83,7 +96,7 @@ fn streamed(pool: &SlabPool, window: usize, length: Duration) -> Result<f64> {
         count += 1;
     });
     let last = kept.back().context("nothing was kept")?;
-    anyhow::ensure!(last[..] == READ[..20], "what was kept has changed");
+    ensure!(last[..] == READ[..20], "what was kept has changed");
     Ok(ns)
 }
 

@@ -181,7 +181,9 @@ pub fn answer(results: &Results) -> String {
 /// Which of two speeds is higher, if their rounds do not overlap.
 fn verdict(small: Spread, large: Spread) -> String {
     let percent = (small.median / large.median - 1.0).abs() * 100.0;
-    if small.min > large.max {
+    if small.min == small.max && large.min == large.max {
+        format!("{percent:.0} % apart, in a single round")
+    } else if small.min > large.max {
         format!("the small ones are {percent:.0} % faster")
     } else if large.min > small.max {
         format!("the large ones are {percent:.0} % faster")
