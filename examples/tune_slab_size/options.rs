@@ -27,7 +27,7 @@ usage: cargo run --release --example tune_slab_size -- [options]
                     can be given more than once
   --help            this text
 
-With all defaults it takes about eight minutes. Let the machine do nothing else. The files: results.json,
+With all defaults it takes about seven minutes. Let the machine do nothing else. The files: results.json,
 results.csv, slab_size.svg.
 ";
 

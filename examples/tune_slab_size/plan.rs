@@ -50,7 +50,7 @@ impl Case {
     pub fn slabs(self) -> String {
         match (self, self.fixed_size()) {
             (_, Some(bytes)) => size::size_name(bytes),
-            (Case::Vec, None) => "none: a `Vec` for each read".to_owned(),
+            (Case::Vec, None) => "a `Vec` each".to_owned(),
             (_, None) => "`Auto`".to_owned(),
         }
     }

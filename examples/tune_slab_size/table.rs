@@ -37,9 +37,9 @@ pub fn made(results: &Results) -> String {
 
 /// All of the servers' figures that matter.
 pub fn servers(results: &Results) -> String {
-    let mut text = "| slabs | the pool | requests a second of CPU | requests/s | MB/s | little: p50, p99 | upload: p99 | page faults a request \
+    let mut text = "| slabs | reuse | requests a second of CPU | requests/s | MB/s | little: p50 | little: p99 | upload: p99 | faults a request \
                     | resident, peak | pinned, peak | pinned, end | slabs taken |\n\
-                    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+                    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for (case, row) in &results.servers {
         let figure = |name: &str| row.get(name);
@@ -50,12 +50,12 @@ pub fn servers(results: &Results) -> String {
         };
         let _ = writeln!(
             text,
-            "| {slabs} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
-            case.reuse().map_or("–", reuse_name),
+            "| {slabs} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            case.reuse().map_or("–", reuse_word),
             with_spread(figure("requests_per_cpu_s"), 1.0, ""),
             with_spread(figure("requests_per_s"), 1.0, ""),
             number("bytes_per_s", 1e-6, ""),
-            number("small_p50_us", 1.0, ""),
+            number("small_p50_us", 1.0, " µs"),
             number("small_p99_us", 1.0, " µs"),
             number("upload_p99_us", 1e-3, " ms"),
             number("faults_per_request", 1.0, ""),
@@ -192,6 +192,14 @@ fn verdict(small: Spread, large: Spread) -> String {
     }
 }
 
+/// In a narrow column.
+fn reuse_word(reuse: Reuse) -> &'static str {
+    match reuse {
+        Reuse::WholeSlab => "whole",
+        _ => "around",
+    }
+}
+
 fn reuse_name(reuse: Reuse) -> &'static str {
     match reuse {
         Reuse::WholeSlab => "waits for whole slabs",
@@ -205,6 +213,8 @@ fn shown(figure: Option<&Spread>, scale: f64, unit: &str) -> String {
         return "–".to_owned();
     };
     let number = figure.median * scale;
+    // A number and its unit stay in one line.
+    let unit = unit.replace(' ', "\u{a0}");
     match number.abs() {
         0.0 => format!("0{unit}"),
         size if size < 0.995 => format!("{number:.2}{unit}"),
@@ -228,7 +238,7 @@ fn grouped(number: u64) -> String {
 
 fn with_spread(figure: Option<&Spread>, scale: f64, unit: &str) -> String {
     match figure {
-        Some(spread) => format!("{} ± {:.0} %", shown(figure, scale, unit), spread.percent()),
+        Some(spread) => format!("{}\u{a0}±\u{a0}{:.0}\u{a0}%", shown(figure, scale, unit), spread.percent()),
         None => shown(None, scale, unit),
     }
 }
