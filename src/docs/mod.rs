@@ -66,3 +66,8 @@ pub mod late_compaction {}
 ///
 #[doc = include_str!("traces.md")]
 pub mod traces {}
+/// What the size of slabs costs and saves, measured.
+///
+#[doc = include_str!("pictures/slab_size.md")]
+#[doc = include_str!("slab_size.md")]
+pub mod slab_size {}
