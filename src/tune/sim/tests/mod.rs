@@ -1,4 +1,5 @@
 mod lockstep;
+mod stage;
 
 /// A small generator, the same each time.
 pub(super) struct Random(u64);
