@@ -363,3 +363,41 @@ fn every_figure_is_the_pools_after_every_step() {
         "too little to say anything: {sum:?}"
     );
 }
+
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: the simulation is of slabs that slices share")]
+fn copies_are_the_pools_whatever_the_policy() {
+    let policies = [
+        None,
+        Some(RetainPolicy::new(0, 4)),
+        Some(RetainPolicy::new(100, 1000)),
+        Some(RetainPolicy::new(usize::MAX, 0)),
+    ];
+    let tags = [&TAGS[..0], &TAGS[1..2], &TAGS[1..]];
+    let mut setups = Vec::new();
+    for (retain, tags) in policies.into_iter().flat_map(|policy| tags.map(|tags| (policy, tags))) {
+        let retain_tags = tags.iter().map(|&tag| tag.into()).collect();
+        setups.push((Setup { retain, retain_tags, ..setup(4096, Reuse::default(), 1 << 20) }, 2));
+    }
+    let sum = all(setups);
+    assert!(cfg!(miri) || sum.copies > 1000, "too little to say anything: {sum:?}");
+}
+
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: the simulation is of slabs that slices share")]
+fn a_slab_size_that_changes_leaves_the_same_slabs_behind() {
+    for (seed, reuse) in [Reuse::WholeSlab, Reuse::AroundThePin].into_iter().enumerate() {
+        let mut pair = Pair::new(setup(4096, reuse, 100_000), 3, seed as u64 + 77);
+        for act in 0..ACTS {
+            if act % 97 == 0 {
+                let size = [1024, 4096, 16_384][pair.below(3) as usize];
+                pair.pool.set_slab_size(size).unwrap();
+                pair.run.pool().set_slab_size(size as u64);
+                pair.slab_size = size as u64;
+            }
+            pair.act([4, 150, 30][act * 6 / ACTS % 3]);
+            pair.check(act % 50 == 0);
+        }
+        pair.end();
+    }
+}
