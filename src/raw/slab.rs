@@ -209,11 +209,18 @@ impl Attached {
         unsafe { cut(self.header, n, label) }
     }
 
-    /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id.
+    /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
     pub(crate) fn make_current(&self, pool: usize) {
-        if thread::is(self.header().owner()) {
+        let Some(ledger) = self.ledger.as_ref().filter(|_| thread::is(self.header().owner())) else { return };
+        let log = &ledger.log;
+        if !log.is_open() {
             thread::set_current(pool, self.header.as_ptr().cast());
+            // After the slab's limit was set, which whoever begins to record sets to 0.
+            if !log.is_open_now() {
+                return;
+            }
         }
+        thread::unset_current(self.header.as_ptr().cast());
     }
 
     /// Whether no slice is left of this slab.
