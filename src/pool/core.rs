@@ -107,7 +107,7 @@ impl Core {
 
     pub(super) fn alloc_once(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         let mut raw = self.alloc_unlogged(n, label)?;
-        self.ledger.log_allocation(&mut raw, label);
+        self.ledger.log_allocation(&mut raw);
         Ok(raw)
     }
 

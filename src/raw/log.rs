@@ -3,7 +3,7 @@
 //! Nothing is recorded unless somebody asked for it, and then a handle costs nothing more than before: whether it is recorded is
 //! a mark in its word (see [`recorded`](super::recorded)), and whether an allocation is to be recorded is asked where no thread
 //! is on its fast path. So whoever begins asks every thread off that path first ([`Ledger::begin_log`]), and no thread returns to
-//! it while the log [is open](Log::is_open_now).
+//! it while the log is open ([`Log::look`]).
 //!
 //! An event is logged under a lock, and its order is the lock's. The end of a handle is logged before its slot is cleared and its
 //! beginning after its slot is taken, so that of each slot the log has beginnings and ends in turn.
@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 /// Events that get memory at a time.
 const PAGE: usize = if cfg!(any(test, bufslab_loom)) { 4 } else { 1024 };
 
-/// What is recorded, and how much of it.
+/// What is recorded, how much of it, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Of how many allocations one is recorded; not 0.
     pub(crate) one_in: u32,
     /// Bytes that the log may take.
     pub(crate) max_bytes: usize,
+    /// The pool's slab size when recording began.
+    pub(crate) slab_size: usize,
 }
 
 /// What happened. Ranges are of the slab: whoever reads the log knows where the allocation began.
@@ -126,17 +128,16 @@ impl Log {
 
     /// Whether something is recorded; a hint.
     pub(super) fn is_open(&self) -> bool {
-        // Relaxed: who must know asks `is_open_now`, or takes the lock.
+        // Relaxed: who must know calls `look` before, or takes the lock.
         self.open.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether something is recorded, or else who begins will see what the caller did before.
-    pub(super) fn is_open_now(&self) -> bool {
-        if planted(Plant::RecordUnseen) {
-            return self.is_open();
+    /// After this the caller sees that something is recorded, or else who begins will see what the caller did before.
+    pub(super) fn look(&self) {
+        if !planted(Plant::RecordUnseen) {
+            // AcqRel: as in `begin`. A read-modify-write, so that of the two one is first.
+            self.open.fetch_add(0, Ordering::AcqRel);
         }
-        // AcqRel: as in `begin`. A read-modify-write, so that of the two one is first.
-        self.open.fetch_add(0, Ordering::AcqRel) != 0
     }
 
     /// Opens the log. Fails with what is recorded already.
@@ -153,8 +154,8 @@ impl Log {
         self.one_in.store(limits.one_in.max(1), Ordering::Relaxed);
         self.allocations.store(0, Ordering::Relaxed);
         let state = book.insert(new).state(self);
-        // AcqRel: pairs with the one in `is_open_now`. Whoever went back to its fast path before this made it visible to
-        // `begin_log`, and whoever does so after this sees that it may not.
+        // AcqRel: pairs with the one in `look`. Whoever opened a slab before this made it visible to
+        // `begin_log`, and whoever does so after this sees that it may not cut from it on its fast path.
         self.open.swap(1, Ordering::AcqRel);
         Ok(state)
     }
@@ -288,11 +289,5 @@ impl Ledger {
     pub(crate) fn log_state(&self) -> Option<LogState> {
         let book = self.log.book.lock();
         book.as_ref().map(|book| book.state(&self.log))
-    }
-
-    /// Whether something is recorded; a hint.
-    #[inline]
-    pub(crate) fn is_logging(&self) -> bool {
-        self.log.is_open()
     }
 }

@@ -339,7 +339,7 @@ impl Reading<'_> {
                 let entry = Entry { parent: Some(berth.slot_ptr()), ..entry };
                 let word = Word::tracked(Header::enlist(header, entry), header);
                 match slot.mark().is_recorded() {
-                    true => recorded::derived_from_parked(berth.slot_ptr(), word, label.site),
+                    true => recorded::derived_from_parked(berth.slot_ptr(), word),
                     false => word,
                 }
             }

@@ -10,15 +10,13 @@
 use super::header::Header;
 use super::ledger::Ledger;
 use super::log::{Event, EventKind, Log};
-use super::owned::Owned;
 use super::segment::Segment;
 use super::shared::Shared;
-use super::slab::{Idle, Label};
+use super::slab::Idle;
 use super::slot::{Extent, SliceKind, Slot};
 use super::unique::Unique;
 use super::word::{Hold, Word};
 use crate::sync::{Plant, planted};
-use core::panic::Location;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -43,23 +41,24 @@ fn event(kind: EventKind, slot: NonNull<Slot>) -> Event {
         true => (0, header_of(slot).size()),
         false => (extent.offset(), extent.len()),
     };
-    let tag = slot_ref.mark().tag();
-    Event { offset: offset as u64, len: len as u64, tag, ..Event::new(kind, slot.as_ptr().addr()) }
+    let (site, mark, _) = slot_ref.seen();
+    let (offset, len, tag) = (offset as u64, len as u64, mark.tag());
+    Event { offset, len, site, tag, ..Event::new(kind, slot.as_ptr().addr()) }
 }
 
 /// A handle was made from the recorded one with the slot `parent`: it is recorded as well, if anything is.
-pub(super) fn derived(parent: NonNull<Slot>, made: Word, site: Option<&'static Location<'static>>) -> Word {
+pub(super) fn derived(parent: NonNull<Slot>, made: Word) -> Word {
     let Hold::Slot(slot) = made.hold() else { return made };
     // SAFETY: slots are type-stable.
     let kind = EventKind::Derive { shared: unsafe { slot.as_ref() }.mark().kind() != SliceKind::Mut };
-    let event = Event { other: parent.as_ptr().addr(), site, ..event(kind, slot) };
+    let event = Event { other: parent.as_ptr().addr(), ..event(kind, slot) };
     if log_of(parent).write(event, None) { made.recorded() } else { made }
 }
 
 /// The same for a handle that is made from a parked one, whose place in its allocation its slot does not tell any more.
-pub(super) fn derived_from_parked(parent: NonNull<Slot>, made: Word, site: &'static Location<'static>) -> Word {
+pub(super) fn derived_from_parked(parent: NonNull<Slot>, made: Word) -> Word {
     let Hold::Slot(slot) = made.hold() else { return made };
-    let event = Event { other: parent.as_ptr().addr(), site: Some(site), ..event(EventKind::Another, slot) };
+    let event = Event { other: parent.as_ptr().addr(), ..event(EventKind::Another, slot) };
     if log_of(slot).write(event, None) { made.recorded() } else { made }
 }
 
@@ -122,15 +121,14 @@ pub(super) fn set_extent(word: Word, extent: impl FnOnce(Extent) -> Extent) {
 
 impl Ledger {
     /// Counts a new allocation, and records it if its turn has come.
-    pub(crate) fn log_allocation(&self, raw: &mut Unique, label: Label) {
+    pub(crate) fn log_allocation(&self, raw: &mut Unique) {
         if raw.capacity() == 0 || !self.log.is_open() {
             return;
         }
         let Some(before) = self.log.count() else { return };
         raw.change_word(|word| {
             let Hold::Slot(slot) = word.hold_of_any() else { return word };
-            let event = Event { site: Some(label.site), ..event(EventKind::Alloc, slot) };
-            if self.log.write(event, Some(before)) { word.recorded() } else { word }
+            if self.log.write(event(EventKind::Alloc, slot), Some(before)) { word.recorded() } else { word }
         });
     }
 }

@@ -315,13 +315,8 @@ impl Word {
         let mut word = self.without_marks();
         word = match word.hold() {
             Hold::Slot(slot) => {
-                let mut site = None;
-                let made = Word::on_slab_of(slot, |slot| {
-                    let entry = complete(slot);
-                    site = Some(entry.site);
-                    entry
-                });
-                if self.is_recorded() { recorded::derived(slot, made, site) } else { made }
+                let made = Word::on_slab_of(slot, complete);
+                if self.is_recorded() { recorded::derived(slot, made) } else { made }
             }
             _ => word.another_without_slot(),
         };
