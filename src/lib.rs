@@ -135,6 +135,7 @@ mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
 mod raw;
+mod record;
 pub mod report;
 mod retain;
 mod slab_size;
@@ -167,6 +168,7 @@ pub use pool::{
 pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
 #[cfg(all(unix, feature = "mmap"))]
 pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
+pub use record::{RecordError, RecordOptions, Recording, RecordingState};
 pub use report::PinReport;
 pub use slab_size::{Auto, SlabSize};
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};

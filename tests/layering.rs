@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("retain", 6),
     ("park", 6),
     ("foreign", 6),
+    ("record", 6),
     ("report", 6),
     ("gates", 6),
     ("maintain", 6),

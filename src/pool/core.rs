@@ -106,6 +106,12 @@ impl Core {
     }
 
     pub(super) fn alloc_once(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
+        let mut raw = self.alloc_unlogged(n, label)?;
+        self.ledger.log_allocation(&mut raw);
+        Ok(raw)
+    }
+
+    fn alloc_unlogged(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         if n == 0 {
             return Ok(Unique::empty(self.id));
         }
