@@ -337,3 +337,19 @@ fn the_first_error_is_passed_on_and_ends_the_writing() {
         report.write_as(form, behind_a_pointer).unwrap();
     }
 }
+
+/// As `go tool pprof -comments` shows it, which takes them from the table of strings.
+#[cfg(feature = "pprof")]
+#[test]
+fn a_profile_has_the_configuration_as_a_comment() {
+    use std::io::Read as _;
+    let mut report = build(trap());
+    report.config_warnings.push("SLAB_BUFER_SIZE\u{1b} is no variable of a pool".to_owned());
+    let mut zipped = Vec::new();
+    report.write_pprof(&mut zipped).unwrap();
+    let mut profile = Vec::new();
+    flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut profile).unwrap();
+    let profile = String::from_utf8_lossy(&profile);
+    let set = "bufslab: pool tls, set: slab_size 10MiB (SLAB_BUFFER_SIZE), max_bytes 1GiB (config file)";
+    assert!(profile.contains(set) && profile.contains("bufslab: SLAB_BUFER_SIZE\\u{1b} is no variable of a pool"));
+}
