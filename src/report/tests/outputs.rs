@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::fixtures::{MIB, build, forever, server_meta, server_under_load, slab, slot};
+use super::fixtures::{MIB, build, forever, server_meta, server_under_load, slab, slot, trap};
 use super::server;
 use super::twin::{Random, random_views};
 use crate::report::{Format, Holder, PinReport};
