@@ -171,7 +171,7 @@ mod tests {
             (Key::MaxBytes, "2GiB", "2GiB", &["-1", "1.5GiB", "16EiB", "none", "18446744073709551615GiB"]),
             (Key::IdleBytes, "0", "0", &["-1", "0x10", "1 potato"]),
             (Key::IdleDecay, "off", "off", &["1", "-1s", "1.5s", "400d"]),
-            (Key::MaxLedgerBytes, "1M", "1MiB", &["", "-0", "1 1"][1..].as_ref()),
+            (Key::MaxLedgerBytes, "1M", "1MiB", &["-0", "1 1"]),
             (Key::Reuse, "WHOLE", "whole", &["half", "1"]),
             (Key::ZeroOnRecycle, "yes", "true", &["2", "maybe"]),
             (Key::Tracking, "Backtraces/100", "backtraces/100", &["max", "backtraces/0"]),
