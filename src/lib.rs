@@ -147,7 +147,7 @@ mod watch;
 pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use compaction::{CompactPolicy, Compaction};
-pub use config::{Level, Reuse};
+pub use config::{Level, PoolConfig, Reuse, SetBy, Setting};
 pub use error::{AllocError, BuildError, TagShare};
 pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
 #[doc(hidden)]

@@ -4,7 +4,7 @@ use super::depot::{Depot, IN_PASSING};
 use super::magazine::MagazineId;
 use super::pressure::Mark;
 use super::{PoolStats, local, registry};
-use crate::config::{Config, Level};
+use crate::config::{Config, Key, Level};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, clock};
@@ -24,6 +24,7 @@ pub(crate) struct Core {
     depot: Depot,
     slab_size: AtomicUsize,
     level: AtomicU32,
+    pub(super) changed: super::settings::Changed,
     counts: Counts,
     pub(super) around: super::around::Tries,
     pub(super) waiters: super::waiters::Waiters,
@@ -51,6 +52,7 @@ impl Core {
             depot: Depot::new(config.idle_decay),
             slab_size: AtomicUsize::new(config.slab_size),
             level: AtomicU32::new(config.level.code()),
+            changed: super::settings::Changed::default(),
             counts: Counts::default(),
             around: super::around::Tries::default(),
             waiters: super::waiters::Waiters::new(),
@@ -72,8 +74,9 @@ impl Core {
     }
 
     pub(super) fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
-        Config { slab_size: bytes, ..self.config.clone() }.check()?;
+        self.check_slab_size(bytes.into())?;
         self.slab_size.store(bytes, Ordering::Relaxed);
+        self.changed.mark(Key::SlabSize);
         // Idle slabs of another size will not be taken again.
         self.depot.sweep(|idle| idle.size() != bytes);
         self.room_made();
@@ -86,6 +89,7 @@ impl Core {
 
     pub(super) fn set_level(&self, level: Level) {
         self.level.store(level.code(), Ordering::Relaxed);
+        self.changed.mark(Key::Tracking);
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {

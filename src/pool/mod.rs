@@ -12,11 +12,12 @@ mod punch;
 mod quota;
 mod registry;
 mod scope;
+mod settings;
 mod stack;
 mod waiters;
 
 use crate::compaction::CompactPolicy;
-use crate::config::{self, Level};
+use crate::config::Level;
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
@@ -83,11 +84,13 @@ impl SlabPool {
         static GLOBAL: OnceLock<SlabPool> = OnceLock::new();
         GLOBAL.get_or_init(|| {
             let named = || SlabPool::builder().name("global");
-            let from_env = named().apply_env().and_then(SlabPoolBuilder::build);
-            from_env.unwrap_or_else(|error| {
-                eprintln!("bufslab: {error}; the global pool uses the defaults");
-                named().build().expect("the default configuration is valid")
-            })
+            let from_env = named().env("SLAB").and_then(SlabPoolBuilder::build);
+            let pool = from_env.unwrap_or_else(|error| {
+                let warning = format!("{error}; the global pool uses the defaults");
+                named().warn(warning).build().expect("the default configuration is valid")
+            });
+            pool.config_warnings().iter().for_each(|warning| eprintln!("bufslab: {warning}"));
+            pool
         })
     }
 
@@ -95,16 +98,19 @@ impl SlabPool {
     ///
     /// | variable | meaning | example |
     /// |---|---|---|
-    /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB` |
+    /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB`, `auto`, `auto:16KiB..1MiB` |
     /// | `SLAB_MAX_BYTES` | [`max_bytes`](SlabPoolBuilder::max_bytes) | `2GiB` |
     /// | `SLAB_IDLE_BYTES` | [`idle_bytes`](SlabPoolBuilder::idle_bytes) | `64MiB` |
     /// | `SLAB_TRACKING` | [`tracking`](SlabPoolBuilder::tracking) | `off`, `counters`, `sites`, `backtraces/100` |
+    ///
+    /// and the rest, which [`docs::configuration`](crate::docs::configuration) lists. [`SlabPoolBuilder::env`] does the same on top of
+    /// what a program and a file say, and under another prefix than `SLAB`.
     ///
     /// # Errors
     ///
     /// Names the variable, its value and what is allowed.
     pub fn from_env() -> Result<SlabPool, BuildError> {
-        SlabPool::builder().apply_env()?.build()
+        SlabPool::builder().env("SLAB")?.build()
     }
 
     #[inline]
@@ -125,9 +131,15 @@ impl SlabPool {
     ///
     /// # Errors
     ///
-    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`.
+    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`. It says which.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::builder().max_bytes(1 << 20).build()?;
+    /// let error = pool.set_slab_size(2 << 20).unwrap_err();
+    /// assert_eq!(error.to_string(), "slab_size is 2MiB: it must be from 1 B to 1 MiB, the pool's max_bytes");
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
     pub fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
-        config::check_slab_size("slab_size", bytes)?;
         self.0.set_slab_size(bytes)
     }
 
