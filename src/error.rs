@@ -96,7 +96,7 @@ fn grouped(n: usize) -> String {
 }
 
 /// `512 B`, `12 MiB`, `1.5 GiB`: one decimal where it is not a whole number of units.
-fn rounded(n: usize) -> String {
+pub(crate) fn rounded(n: usize) -> String {
     const UNITS: [(u32, &str); 4] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     let n = n as u128;
     for (bits, unit) in UNITS {
