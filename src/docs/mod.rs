@@ -65,3 +65,13 @@ pub mod finding_a_pin {}
 /// Parked slices: copied only if they live long, and how a slice is moved under its readers.
 #[doc = include_str!("late_compaction.md")]
 pub mod late_compaction {}
+
+/// Traces: what a program asked of a pool, and the file format.
+///
+#[doc = include_str!("traces.md")]
+pub mod traces {}
+/// What the size of slabs costs and saves, measured.
+///
+#[doc = include_str!("pictures/slab_size.md")]
+#[doc = include_str!("slab_size.md")]
+pub mod slab_size {}
