@@ -122,6 +122,7 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+mod adapt;
 mod buf;
 mod compaction;
 mod config;
