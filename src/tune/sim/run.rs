@@ -4,7 +4,6 @@ use super::SimulateError;
 use super::pool::Pool;
 use super::series::Series;
 use super::slabs::{Home, Sums};
-use crate::config::Config;
 use crate::policy::RetainPolicy;
 use crate::trace::{AllocTrace, Op, Step};
 use crate::tune::{Setup, Simulated};
@@ -48,9 +47,8 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(trace: &AllocTrace, setup: &Setup) -> Result<Run, SimulateError> {
-        let config = Config::default();
-        let slab_size = setup.slab_size.first(config.slab_size);
-        Config { slab_size, sizing: setup.slab_size, ..config }.check()?;
+        setup.slab_size.check("slab_size".to_owned())?;
+        let slab_size = setup.slab_size.first(crate::config::DEFAULT_SLAB_SIZE);
         if trace.threads > MOST_THREADS {
             return Err(SimulateError::Trace { step: 0, what: "is of a trace with more threads than can be" });
         }
