@@ -260,8 +260,8 @@ fn a_trace_that_contradicts_itself_is_refused_with_the_step() {
     let far = Op::Resize { handle: 0, offset: u64::MAX, len: u64::MAX };
     assert_eq!(refused(&[alloc, far], 0), (1, "covers bytes that no allocation has"));
     let of = |setup: Setup| simulate(&AllocTrace::default(), &setup).unwrap_err().to_string();
-    assert_eq!(of(Setup::new(0)), "slab_size is 0: it must be from 1 to 1073741824 bytes");
-    assert!(of(Setup::new(Auto.between(10, 5))).contains("auto 10..5"));
+    assert_eq!(of(Setup::new(0)), "slab_size is 0: it must be from 1 B to 1 GiB");
+    assert!(of(Setup::new(Auto.between(10, 5))).contains("auto:10..5"));
     let crowded = AllocTrace { threads: u32::MAX, ..AllocTrace::default() };
     assert!(simulate(&crowded, &whole(1000)).is_err());
 }
