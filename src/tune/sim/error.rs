@@ -10,7 +10,7 @@ use core::fmt;
 /// use bufslab::tune::{Setup, simulate};
 ///
 /// let error = simulate(&AllocTrace::default(), &Setup::new(0)).unwrap_err();
-/// assert_eq!(error.to_string(), "slab_size is 0: it must be from 1 to 1073741824 bytes");
+/// assert_eq!(error.to_string(), "slab_size is 0: it must be from 1 B to 1 GiB");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
