@@ -1,6 +1,10 @@
 //! What-if: an [`AllocTrace`](crate::trace::AllocTrace) run again with another slab size, reuse or retain policy, in a simulation that is the same each
 //! time, and for real on this machine.
 
+mod replay;
+
+pub use replay::{Lockstep, ReplayError, ReplayOptions, Replayed, lockstep, lockstep_with, replay};
+
 use crate::config::Reuse;
 use crate::policy::RetainPolicy;
 use crate::slab_size::SlabSize;
