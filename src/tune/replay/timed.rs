@@ -25,7 +25,6 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let run = Run { plan: &plan, by_thread: &by_thread, options, cores };
 
-    let empty = run.rounds(|| Nothing::new(), || (), |()| false)?;
     let pool = pool_of(setup)?;
     let tags: Arc<[_]> = plan.tags.clone().into();
     let before = resident::bytes();
@@ -35,6 +34,9 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
         || observed = Some(pool.stats()),
         |()| pool.stats().pinned_bytes > options.most_pinned,
     )?;
+
+    // Last: what there is no memory for has been refused by now.
+    let empty = run.rounds(Nothing::new, || (), |()| false)?;
 
     let observed = observed.unwrap_or_else(|| pool.stats());
     let peak = |of: fn(&OnPool) -> u64| real.works.iter().map(of).max().unwrap_or(0);
