@@ -4,7 +4,7 @@ use bufslab::trace::{AllocTrace, Op, Step};
 
 /// A trace in the making.
 #[derive(Default)]
-pub struct Script {
+pub(super) struct Script {
     trace: AllocTrace,
     handles: u32,
     allocations: u64,
@@ -13,7 +13,7 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn new(threads: u32, tags: &[&str]) -> Script {
+    pub(super) fn new(threads: u32, tags: &[&str]) -> Script {
         let mut trace = AllocTrace::default();
         trace.one_in = 1;
         trace.threads = threads;
@@ -22,45 +22,45 @@ impl Script {
         Script { trace, seed: 0x2545_f491_4f6c_dd1d, ..Script::default() }
     }
 
-    pub fn step(&mut self, thread: u32, op: Op) {
+    pub(super) fn step(&mut self, thread: u32, op: Op) {
         let (position, millis) = (self.allocations, self.trace.steps.len() as u64 / 100 * 10);
         self.trace.steps.push(Step { millis, position, thread, op });
     }
 
-    pub fn alloc(&mut self, thread: u32, len: u64) -> u32 {
+    pub(super) fn alloc(&mut self, thread: u32, len: u64) -> u32 {
         self.step(thread, Op::Alloc { len, site: 1, tag: 0 });
         self.allocations += 1;
         self.made()
     }
 
-    pub fn freeze(&mut self, thread: u32, handle: u32, len: u64) {
+    pub(super) fn freeze(&mut self, thread: u32, handle: u32, len: u64) {
         self.step(thread, Op::Freeze { handle, offset: 0, len });
     }
 
-    pub fn slice(&mut self, thread: u32, parent: u32, offset: u64, len: u64, tag: u32) -> u32 {
+    pub(super) fn slice(&mut self, thread: u32, parent: u32, offset: u64, len: u64, tag: u32) -> u32 {
         self.step(thread, Op::Derive { parent, offset, len, shared: true, site: 1, tag });
         self.made()
     }
 
-    pub fn free(&mut self, thread: u32, handle: u32) {
+    pub(super) fn free(&mut self, thread: u32, handle: u32) {
         self.step(thread, Op::Free { handle });
     }
 
     /// A buffer of `len` bytes that is filled with so many.
-    pub fn read(&mut self, thread: u32, len: u64, filled: u64) -> u32 {
+    pub(super) fn read(&mut self, thread: u32, len: u64, filled: u64) -> u32 {
         let handle = self.alloc(thread, len);
         self.freeze(thread, handle, filled);
         handle
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
         self.seed % n
     }
 
-    pub fn end(mut self) -> AllocTrace {
+    pub(super) fn end(mut self) -> AllocTrace {
         self.trace.allocations = self.allocations;
         self.trace.millis = self.trace.steps.last().map_or(0, |step| step.millis);
         self.trace.pool.slab_size = 65_536;
@@ -74,7 +74,7 @@ impl Script {
 }
 
 /// Reads of 1,500 bytes; of every so many, 20 bytes are kept for good.
-pub fn upgrades(reads: u64, keep_one_in: u64) -> AllocTrace {
+pub(super) fn upgrades(reads: u64, keep_one_in: u64) -> AllocTrace {
     let mut script = Script::new(1, &["req.head"]);
     for i in 0..reads {
         let read = script.read(0, 1500, 1500);
@@ -87,7 +87,7 @@ pub fn upgrades(reads: u64, keep_one_in: u64) -> AllocTrace {
 }
 
 /// One thread reads, another parses and drops; a third keeps a few for a while.
-pub fn hand_over(reads: u64) -> AllocTrace {
+pub(super) fn hand_over(reads: u64) -> AllocTrace {
     let mut script = Script::new(3, &["body", "cache"]);
     let mut cached = std::collections::VecDeque::new();
     let mut waiting = std::collections::VecDeque::new();
@@ -113,7 +113,7 @@ pub fn hand_over(reads: u64) -> AllocTrace {
 }
 
 /// Buffers of all sizes with lives of all lengths, on so many threads, split and sliced.
-pub fn mixed(threads: u32, steps: u64) -> AllocTrace {
+pub(super) fn mixed(threads: u32, steps: u64) -> AllocTrace {
     let mut script = Script::new(threads, &["a", "b", "c"]);
     let mut alive: Vec<(u32, u64)> = Vec::new();
     for _ in 0..steps {
