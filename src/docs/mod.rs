@@ -61,3 +61,7 @@ pub mod finding_a_pin {}
 /// Parked slices: copied only if they live long, and how a slice is moved under its readers.
 #[doc = include_str!("late_compaction.md")]
 pub mod late_compaction {}
+
+/// Which slab size for one's own traffic: record, compare, set, check again.
+#[doc = include_str!("tuning.md")]
+pub mod tuning {}

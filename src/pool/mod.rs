@@ -29,7 +29,18 @@ pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+#[cfg(feature = "tune")]
+pub(crate) use twin::*;
 pub(crate) use waiters::Ticket;
+
+/// What the simulation has in common with a pool.
+#[cfg(feature = "tune")]
+mod twin {
+    pub(crate) use super::around::UNSEARCHED;
+    pub(crate) use super::depot::{IN_PASSING, ticks};
+    pub(crate) use super::magazine::MAGAZINE;
+    pub(crate) use super::stack::Stack;
+}
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
