@@ -62,6 +62,11 @@ pub mod finding_a_pin {}
 #[doc = include_str!("late_compaction.md")]
 pub mod late_compaction {}
 
+/// Traces: what a program asked of a pool, and the file format.
+///
+#[doc = include_str!("traces.md")]
+pub mod traces {}
+
 /// Which slab size for one's own traffic: record, compare, set, check again.
 #[doc = include_str!("tuning.md")]
 pub mod tuning {}
