@@ -31,8 +31,12 @@ pub use series::Moment;
 /// Runs a trace in a simulation of a pool that is set up like this: which slabs it would have taken, what would have been pinned,
 /// and what would have been copied. The same each time; no memory is touched, no clock is read and no thread is started.
 ///
-/// Threads take turns in the order of the trace, and the clock moves as it was recorded. Of threads that ended, the trace says
-/// nothing: they keep their two slabs.
+/// Threads take turns in the order of the trace, and the clock moves as it was recorded. What it says of a trace is what a real pool
+/// comes to whose threads take the same turns, to the byte (the crate's tests hold it to that), but for what a trace does not tell:
+///
+/// * that a thread ended: it keeps its two slabs here;
+/// * slices that were there before recording began, and requests that failed at a limit of memory;
+/// * where in its place a buffer that had been split grew again: here it gets another one if there is no room behind it.
 ///
 /// ```
 /// use bufslab::trace::{AllocTrace, Op, Step};

@@ -89,6 +89,13 @@ impl Run {
         if thread >= self.threads {
             return Err("is on a thread that the trace does not have");
         }
+        if let Op::Derive { offset, len, .. } | Op::Freeze { offset, len, .. } | Op::Resize { offset, len, .. } =
+            step.op
+        {
+            if offset.saturating_add(len) > LARGEST {
+                return Err("covers bytes that no allocation has");
+            }
+        }
         match step.op {
             Op::Alloc { len, tag, .. } => {
                 self.result.allocations += 1;
@@ -243,10 +250,10 @@ impl Run {
         }
     }
 
-    /// Copies a slice that is kept for long if the policy says so.
+    /// Copies a slice that is kept for long if the policy says so; a buffer that is written to is none.
     fn retain(&mut self, number: u32, thread: u32) {
         let handle = self.handles[number as usize];
-        let (Some(policy), true) = (self.retain, handle.root != NOTHING) else { return };
+        let (Some(policy), true) = (self.retain, handle.is_shared && handle.root != NOTHING) else { return };
         let slabs = &mut self.pool.slabs;
         let (len, root) = (handle.end - handle.start, slabs.root(handle.root));
         let kept = match root.home {
@@ -264,7 +271,7 @@ impl Run {
         slabs.hold(root, 0, len, thread);
         let shift = handle.shift.saturating_add(handle.start);
         self.handles[number as usize] = Handle { root, start: 0, end: len, shift, ..handle };
-        self.release(Handle { is_shared: true, ..handle }, thread);
+        self.release(handle, thread);
     }
 
     /// What a handle held is let go. A writable one's room goes back to the slab if it was cut last.

@@ -1,3 +1,4 @@
+mod figures;
 mod lockstep;
 mod stage;
 

@@ -16,9 +16,12 @@ pub(super) type Hands = Vec<Option<Hand>>;
 
 type Job = Box<dyn FnOnce(&SlabPool, &mut Hands) + Send>;
 
+/// Where a thread gets its jobs from, and the thread.
+type Player = (Sender<(Job, Hands)>, JoinHandle<()>);
+
 /// Threads that do what they are told, one at a time.
 pub(super) struct Stage {
-    threads: Vec<(Sender<(Job, Hands)>, JoinHandle<()>)>,
+    threads: Vec<Player>,
     done: Receiver<Hands>,
     pub(super) hands: Hands,
 }
