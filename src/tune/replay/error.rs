@@ -14,6 +14,13 @@ pub enum ReplayError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The trace has more threads than are run.
+    Threads {
+        /// How many.
+        threads: u32,
+        /// How many there may be.
+        most: u32,
+    },
     /// No pool can be built like this.
     Setup(BuildError),
     /// There was no memory.
@@ -24,6 +31,9 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReplayError::Trace { step, what } => write!(f, "step {step} of the trace {what}"),
+            ReplayError::Threads { threads, most } => {
+                write!(f, "the trace has {threads} threads: at most {most} are run")
+            }
             ReplayError::Setup(error) => write!(f, "{error}"),
             ReplayError::Alloc(error) => write!(f, "no memory to run the trace: {error}"),
         }
@@ -33,7 +43,7 @@ impl fmt::Display for ReplayError {
 impl std::error::Error for ReplayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ReplayError::Trace { .. } => None,
+            ReplayError::Trace { .. } | ReplayError::Threads { .. } => None,
             ReplayError::Setup(error) => Some(error),
             ReplayError::Alloc(error) => Some(error),
         }

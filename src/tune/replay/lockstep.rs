@@ -1,8 +1,8 @@
 //! A trace run step by step, each on its own thread and in the trace's order: the same result each time.
 
 use super::ReplayError;
+use super::builder_of;
 use super::plan::{Act, Place, Plan, Tables, What};
-use super::pool_of;
 use super::work::{Hand, OnPool, Work};
 use crate::pool::{PoolStats, SlabPool};
 use crate::trace::AllocTrace;
@@ -70,7 +70,7 @@ pub fn lockstep_with(
     each: impl FnMut(u64, &PoolStats) + Send,
 ) -> Result<Lockstep, ReplayError> {
     let plan = Plan::new(trace, setup, Tables::One)?;
-    let pool = pool_of(setup)?;
+    let pool = builder_of(setup).build()?;
     let state = State {
         work: OnPool::new(pool.clone(), plan.tags.clone().into(), setup.retain.is_some()),
         hands: std::iter::repeat_with(|| None).take(plan.own[0] as usize).collect(),

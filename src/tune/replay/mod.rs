@@ -21,9 +21,12 @@ pub use error::ReplayError;
 pub use lockstep::{Lockstep, lockstep, lockstep_with};
 
 use super::Setup;
-use crate::pool::SlabPool;
+use crate::pool::{SlabPool, SlabPoolBuilder};
 use crate::trace::AllocTrace;
 use core::time::Duration;
+
+/// More than that, and the machine is busy with the threads alone.
+const MOST_THREADS: u32 = 512;
 
 /// How a trace is run for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +78,9 @@ pub struct Replayed {
     pub lowest_ns_per_step: f64,
     /// [`ns_per_step`](Replayed::ns_per_step) of the slowest pass.
     pub highest_ns_per_step: f64,
-    /// By how much the process's resident bytes grew at most, in the first round of a pass; the largest of all passes. `None` where
-    /// the system does not say. It is too low by what the program's allocator had kept from earlier.
+    /// By how much the process's resident bytes grew at most, of a thousand looks in a round of its own; the largest of all passes. `None`
+    /// where the system does not say. With the feature `mmap`, slabs have pages of their own in that round; without it, what the
+    /// program's allocator had kept from earlier is missing.
     pub peak_resident_bytes: Option<u64>,
     /// Most pinned bytes in the first round, of a thousand looks.
     pub peak_pinned_bytes: u64,
@@ -138,18 +142,17 @@ impl Replayed {
     }
 }
 
-fn pool_of(setup: &Setup) -> Result<SlabPool, ReplayError> {
+fn builder_of(setup: &Setup) -> SlabPoolBuilder {
     let builder = SlabPool::builder()
         .name("replay")
         .slab_size(setup.slab_size)
         .reuse(setup.reuse)
         .idle_bytes(setup.idle_bytes)
         .idle_decay(setup.idle_decay);
-    let builder = match setup.retain {
+    match setup.retain {
         Some(policy) => builder.retain_policy(policy),
         None => builder,
-    };
-    Ok(builder.build()?)
+    }
 }
 
 /// The one in the middle, or between the two there. 0 of none.

@@ -1,6 +1,6 @@
 //! A trace made ready to run: who does what, where the handle lies, and whom it has to wait for.
 
-use super::ReplayError;
+use super::{MOST_THREADS, ReplayError};
 use crate::trace::{AllocTrace, Op, Step};
 use crate::track::Tag;
 use crate::tune::Setup;
@@ -101,6 +101,9 @@ struct Bytes {
 
 impl Plan {
     pub(super) fn new(trace: &AllocTrace, setup: &Setup, tables: Tables) -> Result<Plan, ReplayError> {
+        if trace.threads > MOST_THREADS {
+            return Err(ReplayError::Threads { threads: trace.threads, most: MOST_THREADS });
+        }
         let (known, bytes) = read(trace)?;
         let retained: Vec<bool> = trace.tags.iter().map(|tag| setup.retain_tags.contains(tag)).collect();
         let tags = trace.tags.iter().enumerate();
@@ -221,7 +224,7 @@ fn read(trace: &AllocTrace) -> Result<(Vec<Known>, Vec<Bytes>), ReplayError> {
             }
             Op::Derive { parent, offset, len, shared, tag, .. } => {
                 let parent = touched(&mut known, parent, thread).map_err(wrong)?;
-                if offset < parent.offset || offset.saturating_add(len) > parent.offset + parent.len {
+                if offset < parent.offset || offset.saturating_add(len) > parent.offset.saturating_add(parent.len) {
                     return Err(wrong("makes a handle of more than its parent covers"));
                 }
                 let writable = parent.writable && !shared;
@@ -229,13 +232,14 @@ fn read(trace: &AllocTrace) -> Result<(Vec<Known>, Vec<Bytes>), ReplayError> {
                 if parent.writable {
                     // The front is split off what is filled; of the back, as of a slice, nothing is known yet.
                     let is_front = offset == parent.offset && len < parent.len;
-                    bytes[allocation as usize].fill(if is_front || shared { offset + len } else { 0 }, shared);
+                    bytes[allocation as usize]
+                        .fill(if is_front || shared { offset.saturating_add(len) } else { 0 }, shared);
                 }
                 known.push(Known { alive: true, only: Some(thread), allocation, writable, offset, len, tag });
             }
             Op::Freeze { handle, offset, len } => {
                 let handle = touched(&mut known, handle, thread).map_err(wrong)?;
-                bytes[handle.allocation as usize].fill(offset + len, true);
+                bytes[handle.allocation as usize].fill(offset.saturating_add(len), true);
                 (handle.writable, handle.offset, handle.len) = (false, offset, len);
             }
             Op::Resize { handle, offset, len } => {

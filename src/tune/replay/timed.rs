@@ -4,7 +4,8 @@ use super::plan::{Act, Plan, Tables};
 use super::threads::Shared;
 use super::work::{Nothing, OnPool, Work};
 use super::worker::{Broken, Ran, Worker};
-use super::{ReplayError, ReplayOptions, Replayed, pool_of, resident};
+use super::{ReplayError, ReplayOptions, Replayed, builder_of, resident};
+use crate::pool::{SlabPool, SlabPoolBuilder};
 use crate::trace::AllocTrace;
 use crate::tune::Setup;
 use core::time::Duration;
@@ -25,20 +26,20 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let run = Run { plan: &plan, by_thread: &by_thread, options, cores };
 
-    let pool = pool_of(setup)?;
     let tags: Arc<[_]> = plan.tags.clone().into();
-    let before = resident::bytes();
-    let mut observed = None;
-    let real = run.rounds(
-        || OnPool::new(pool.clone(), Arc::clone(&tags), setup.retain.is_some()),
-        || observed = Some(pool.stats()),
-        |()| pool.stats().pinned_bytes > options.most_pinned,
-    )?;
+    let work = |pool: &SlabPool| OnPool::new(pool.clone(), Arc::clone(&tags), setup.retain.is_some());
+    let pool = builder_of(setup).build()?;
+    let is_much = || pool.stats().pinned_bytes > options.most_pinned;
+    let real = run.rounds(|| work(&pool), &mut || pool.stats(), Some(&is_much))?;
+    let observed = real.after_first;
+
+    let pages = with_pages(builder_of(setup)).build()?;
+    let watched = run.rounds(|| work(&pages), &mut resident::bytes, None)?;
+    let most_resident = watched.works.iter().map(|work| work.peak_resident).max().unwrap_or(0);
+    let peak_resident_bytes = watched.before.map(|before| most_resident.saturating_sub(before));
 
     // Last: what there is no memory for has been refused by now.
-    let empty = run.rounds(Nothing::new, || (), |()| false)?;
-
-    let observed = observed.unwrap_or_else(|| pool.stats());
+    let empty = run.rounds(Nothing::new, &mut || (), Some(&|| false))?;
     let peak = |of: fn(&OnPool) -> u64| real.works.iter().map(of).max().unwrap_or(0);
     let steps = plan.steps().max(1) as f64;
     let per_step = real.median_ns() / steps;
@@ -56,7 +57,7 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
         empty_ns_per_step: empty_per_step,
         lowest_ns_per_step: net,
         highest_ns_per_step: net,
-        peak_resident_bytes: before.map(|before| peak(|work| work.peak_resident).saturating_sub(before)),
+        peak_resident_bytes,
         peak_pinned_bytes: peak(|work| work.peak_pinned).max(observed.pinned_bytes as u64),
         end_pinned_bytes: observed.pinned_bytes as u64,
         slabs_taken: observed.slabs_taken,
@@ -64,6 +65,13 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
         approximated_steps: real.works.iter().map(|work| work.approximated).sum::<u64>() / (real.ns.len() as u64 + 1),
         end_slab_size: pool.slab_size(),
     })
+}
+
+/// Slabs that are not there before they are taken, nor after they are given back.
+fn with_pages(builder: SlabPoolBuilder) -> SlabPoolBuilder {
+    #[cfg(all(unix, feature = "mmap"))]
+    let builder = builder.source(crate::raw::MmapSource::new());
+    builder
 }
 
 fn split(plan: &Plan) -> Vec<Vec<Act>> {
@@ -82,105 +90,158 @@ struct Run<'a> {
 }
 
 /// What rounds came to.
-struct Rounds<W> {
+struct Rounds<W, T> {
     /// Busy nanoseconds of all threads in each timed round.
     ns: Vec<f64>,
     works: Vec<W>,
+    /// What was seen before the first round, and after it.
+    before: T,
+    after_first: T,
 }
 
-impl<W> Rounds<W> {
+impl<W, T> Rounds<W, T> {
     fn median_ns(&self) -> f64 {
         super::median(&self.ns)
     }
 }
 
+/// A thread, how to tell it to run a round, and what it says of it.
+struct Started<'scope, W> {
+    /// Steps between two looks at memory, 0 for none.
+    start: mpsc::Sender<u64>,
+    told: mpsc::Receiver<Result<Ran, Broken>>,
+    thread: thread::ScopedJoinHandle<'scope, W>,
+}
+
 impl Run<'_> {
-    /// One round to look at memory, then timed ones. What a round leaves alive stays alive for the ones after it, as in a server
-    /// that runs on.
-    fn rounds<W: Work>(
+    /// One round to look at memory, and then timed ones until there are `enough`, if that is asked for. What a round leaves alive stays
+    /// alive for the ones after it, as in a server that runs on.
+    fn rounds<W: Work, T>(
         &self,
         mut work: impl FnMut() -> W,
-        mut observed: impl FnMut(),
-        enough: impl Fn(()) -> bool,
-    ) -> Result<Rounds<W>, ReplayError> {
+        see: &mut dyn FnMut() -> T,
+        enough: Option<&dyn Fn() -> bool>,
+    ) -> Result<Rounds<W, T>, ReplayError> {
         let shared = Shared::new(self.plan.shared, self.plan.threads, self.options.window.max(1));
-        let mut rounds = Rounds { ns: Vec::new(), works: Vec::new() };
-        let mut kept = Vec::new();
-        let look_every = (self.plan.steps() / LOOKS).max(1);
-        let mut broken = None;
         thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (thread, acts) in self.by_thread.iter().enumerate() {
-                let (start, starts) = mpsc::channel::<u64>();
-                let (tell, told) = mpsc::channel::<Result<Ran, Broken>>();
-                let own = self.plan.own[thread] as usize;
-                let mut worker = Worker {
-                    thread: thread as u32,
-                    acts,
-                    shared: &shared,
-                    work: work(),
-                    own: std::iter::repeat_with(|| None).take(own).collect(),
-                    kept: Vec::new(),
-                    look_every: 0,
-                };
-                let body = move || {
-                    while let Ok(look_every) = starts.recv() {
-                        worker.look_every = look_every;
-                        let ran = worker.round();
-                        let is_end = ran.is_err();
-                        if tell.send(ran).is_err() || is_end {
-                            break;
-                        }
-                    }
-                    worker.work
-                };
-                threads.push((start, told, scope.spawn(body)));
-            }
-            let mut wall_total = Duration::ZERO;
-            for round in 0..=MOST_ROUNDS {
-                let firsts = self.by_thread.iter().map(|acts| acts.first().map_or(u64::MAX, |act| act.index));
-                kept.extend(shared.rewind(firsts));
-                for (start, ..) in &threads {
-                    // One that is gone says so below.
-                    let _ = start.send(if round == 0 { look_every } else { 0 });
-                }
-                let ran: Vec<_> = threads.iter().map(|(_, told, _)| told.recv()).collect();
-                let mut fine = Vec::new();
-                for ran in ran {
-                    match ran {
-                        Ok(Ok(ran)) => fine.push(ran),
-                        Ok(Err(Broken::Error(error))) => broken = Some(error),
-                        // Another thread says why; or this one has panicked, and joining it says so.
-                        Ok(Err(Broken::Stopped)) | Err(mpsc::RecvError) => {}
+            for thread in 0..self.by_thread.len() {
+                match self.start(scope, &shared, thread, work()) {
+                    Ok(started) => threads.push(started),
+                    Err(_) => {
+                        let (threads, most) = (self.plan.threads, thread as u32);
+                        return Err(ReplayError::Threads { threads, most });
                     }
                 }
-                if fine.len() < threads.len() {
-                    break;
-                }
-                let (busy, wall) = times(&fine);
-                if round == 0 {
-                    observed();
-                    continue;
-                }
-                // Threads that share cores count the others' time as their own: all of them together had no more than this.
-                rounds.ns.push(busy.min(wall * self.cores as u32).as_nanos() as f64);
-                wall_total += wall;
-                let is_long = wall_total >= self.options.at_least && rounds.ns.len() >= FEWEST_ROUNDS;
-                if is_long || enough(()) {
-                    break;
-                }
             }
-            for (start, _, thread) in threads {
+            let before = see();
+            let mut ns = Vec::new();
+            let ran = self.run_rounds(&shared, &threads, see, enough, &mut ns);
+            let mut works = Vec::new();
+            for Started { start, thread, .. } in threads {
                 drop(start);
                 match thread.join() {
-                    Ok(work) => rounds.works.push(work),
+                    Ok(work) => works.push(work),
                     Err(panic) => resume_unwind(panic),
                 }
             }
-        });
-        broken.map_or(Ok(rounds), Err)
+            Ok(Rounds { ns, works, before, after_first: ran? })
+        })
+    }
+
+    fn start<'scope, 'env, W: Work>(
+        &'env self,
+        scope: &'scope thread::Scope<'scope, 'env>,
+        shared: &'env Shared<W::Hand>,
+        thread: usize,
+        work: W,
+    ) -> std::io::Result<Started<'scope, W>>
+    where
+        W: 'scope,
+    {
+        let (start, starts) = mpsc::channel::<u64>();
+        let (tell, told) = mpsc::channel::<Result<Ran, Broken>>();
+        let mut worker = Worker {
+            thread: thread as u32,
+            acts: &self.by_thread[thread],
+            shared,
+            work,
+            own: std::iter::repeat_with(|| None).take(self.plan.own[thread] as usize).collect(),
+            kept: Vec::new(),
+            look_every: 0,
+        };
+        let body = move || {
+            while let Ok(look_every) = starts.recv() {
+                worker.look_every = look_every;
+                let ran = worker.round();
+                let is_end = ran.is_err();
+                if tell.send(ran).is_err() || is_end {
+                    break;
+                }
+            }
+            worker.work
+        };
+        let thread = thread::Builder::new().spawn_scoped(scope, body)?;
+        Ok(Started { start, told, thread })
+    }
+
+    /// Returns what was seen after the first round.
+    fn run_rounds<W: Work, T>(
+        &self,
+        shared: &Shared<W::Hand>,
+        threads: &[Started<'_, W>],
+        see: &mut dyn FnMut() -> T,
+        enough: Option<&dyn Fn() -> bool>,
+        ns: &mut Vec<f64>,
+    ) -> Result<T, ReplayError> {
+        let look_every = (self.plan.steps() / LOOKS).max(1);
+        let mut kept = Vec::new();
+        self.round(shared, threads, look_every, &mut kept)?;
+        let seen = see();
+        let Some(enough) = enough else { return Ok(seen) };
+        let mut total = Duration::ZERO;
+        while ns.len() < MOST_ROUNDS {
+            let ran = self.round(shared, threads, 0, &mut kept)?;
+            let (busy, wall) = times(&ran);
+            // Threads that share cores count the others' time as their own: all of them together had no more than this.
+            ns.push(busy.min(wall * self.cores as u32).as_nanos() as f64);
+            total += wall;
+            if enough() || total >= self.options.at_least && ns.len() >= FEWEST_ROUNDS {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    fn round<W: Work>(
+        &self,
+        shared: &Shared<W::Hand>,
+        threads: &[Started<'_, W>],
+        look_every: u64,
+        kept: &mut Vec<W::Hand>,
+    ) -> Result<Vec<Ran>, ReplayError> {
+        let firsts = self.by_thread.iter().map(|acts| acts.first().map_or(u64::MAX, |act| act.index));
+        kept.extend(shared.rewind(firsts));
+        for Started { start, .. } in threads {
+            // One that is gone says so below.
+            let _ = start.send(look_every);
+        }
+        let mut all = Vec::new();
+        let mut broken = None;
+        for Started { told, .. } in threads {
+            match told.recv() {
+                Ok(Ok(ran)) => all.push(ran),
+                Ok(Err(Broken::Error(error))) => broken = Some(error),
+                // Another thread says why; or this one has panicked, and whoever joins it goes on with that.
+                Ok(Err(Broken::Stopped)) | Err(mpsc::RecvError) => broken = broken.or(Some(STOPPED)),
+            }
+        }
+        broken.map_or(Ok(all), Err)
     }
 }
+
+/// Never seen: the panic of the thread that stopped the others goes on instead.
+const STOPPED: ReplayError = ReplayError::Trace { step: 0, what: "stopped its threads" };
 
 /// How long the threads were busy in sum, and how long it took from the first start to the last end.
 fn times(ran: &[Ran]) -> (Duration, Duration) {

@@ -31,7 +31,9 @@ pub(super) fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let is_round = value.fract() == 0.0 || value >= 99.95;
+    // To one decimal, and none where it says nothing.
+    let tenths = (value * 10.0).round();
+    let is_round = tenths % 10.0 == 0.0 || value >= 99.95;
     if is_round { format!("{value:.0} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 

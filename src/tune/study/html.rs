@@ -1,11 +1,11 @@
 //! A study as a page of its own: the table, the chart, and memory over time. No script.
 
-use super::figure::{count, ns, size};
+use super::figure::{count, size};
 use super::plot::{LINES, Panel, Scale, bytes, legend, style, xml};
 use super::{Row, Study};
 use core::fmt::Write;
 
-const PAGE: &str = "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
+const PAGE: &str = "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;\
     padding:0 1rem;background:#fff;color:#222}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
     td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}th{font-weight:600}\
     .wide{overflow-x:auto}.pick{background:#eef6e8;font-weight:600}pre{background:#f4f4f4;padding:.8rem;overflow-x:auto}\
@@ -44,37 +44,17 @@ impl Study {
     }
 
     fn table(&self, out: &mut String) {
-        let time = if self.is_measured() { "ns/alloc" } else { "ns/alloc (model)" };
-        let _ = write!(
-            out,
-            "<div class=\"wide\"><table><thead><tr><th></th><th>slab size</th><th>retain</th><th>reuse</th><th>{time}</th>\
-             <th>mean held</th><th>peak held</th><th>end pinned</th><th>resident</th><th>taken</th><th>copies</th></tr></thead><tbody>"
-        );
+        let columns = self.columns();
+        let heads: String = columns.iter().map(|column| format!("<th>{}</th>", column.head)).collect();
+        let _ = write!(out, "<div class=\"wide\"><table><thead><tr><th></th>{heads}</tr></thead><tbody>");
         for (at, row) in self.rows.iter().enumerate() {
-            let is_best = self.recommended == Some(at);
-            let class = if is_best { " class=\"pick\"" } else { "" };
-            let mark = match (row.is_front, is_best) {
-                (_, true) => "recommended",
-                (true, false) => "*",
-                (false, false) => "",
+            let (class, mark) = match (self.recommended == Some(at), row.is_front) {
+                (true, _) => (" class=\"pick\"", "recommended"),
+                (false, true) => ("", "*"),
+                (false, false) => ("", ""),
             };
-            let run = &row.simulated;
-            let resident = row.replayed.as_ref().and_then(|run| run.peak_resident_bytes).map_or(String::new(), size);
-            let cells = [
-                mark.to_owned(),
-                size(row.slab_size() as u64),
-                row.policy(),
-                row.reuse().to_owned(),
-                ns(row.ns_per_alloc()),
-                size(row.mean_held_bytes()),
-                size(run.peak_held_bytes),
-                size(run.end_pinned_bytes),
-                resident,
-                count(run.slabs_taken),
-                count(run.copies),
-            ];
-            let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", xml(cell))).collect();
-            let _ = write!(out, "<tr{class}>{cells}</tr>");
+            let cells: String = columns.iter().map(|column| format!("<td>{}</td>", xml(&column.cells[at]))).collect();
+            let _ = write!(out, "<tr{class}><td>{mark}</td>{cells}</tr>");
         }
         *out += "</tbody></table></div>\n<p class=\"note\">* no other setup is better in time and mean held memory at once. \
                  Held: pinned slabs, and copies of what was retained.</p>\n";

@@ -31,7 +31,7 @@ impl Study {
         let memory = self.memory_panel(x, top);
         memory.grid(&mut body, "Memory held (pinned slabs and copies)", bytes);
         body += &legends;
-        let top = memory.bottom + 50.0;
+        let top = memory.bottom + 66.0;
         let most = self.rows.iter().map(Row::ns_per_alloc).fold(0.0, f64::max) * 1.08;
         let bottom = top + 180.0;
         let time = Panel { x, y: Scale::linear(0.0, most, bottom, top), left: LEFT, right: RIGHT, top, bottom };
@@ -56,7 +56,7 @@ impl Study {
             out += &style();
             let _ = write!(out, "<rect class=\"paper\" width=\"{WIDTH}\" height=\"{height:.0}\"/>");
         }
-        let _ = write!(out, "<text class=\"head\" x=\"{LEFT}\" y=\"26\">{}</text>", xml(&short(&self.headline(), 100)));
+        let _ = write!(out, "<text class=\"head\" x=\"{LEFT}\" y=\"26\">{}</text>", xml(&self.title()));
         out += &body;
         out += "</svg>\n";
         out
@@ -129,7 +129,16 @@ fn round(value: f64) -> String {
     if value.fract() == 0.0 { figure::count(value as u64) } else { format!("{value:.1}") }
 }
 
-pub(super) fn short(text: &str, most: usize) -> String {
+impl Study {
+    /// What fits above a chart.
+    fn title(&self) -> String {
+        let threads = if self.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads) };
+        let name = short(&self.name, 50);
+        format!("{name}: {} allocations on {threads}", figure::count(self.allocations))
+    }
+}
+
+fn short(text: &str, most: usize) -> String {
     let mut cut: String = text.chars().take(most).collect();
     if cut.len() < text.len() {
         cut.push('…');

@@ -6,14 +6,15 @@ use crate::tune::study::Row;
 use core::fmt;
 
 /// One column: its head, and what stands in it.
-struct Column {
-    head: &'static str,
-    cells: Vec<String>,
+pub(super) struct Column {
+    pub(super) head: &'static str,
+    pub(super) cells: Vec<String>,
     is_left: bool,
 }
 
 impl Study {
-    fn columns(&self) -> Vec<Column> {
+    /// What differs between the setups, and what came of it.
+    pub(super) fn columns(&self) -> Vec<Column> {
         let column = |head: &'static str, is_left: bool, cell: &dyn Fn(&Row) -> String| Column {
             head,
             cells: self.rows.iter().map(cell).collect(),
@@ -70,11 +71,11 @@ impl fmt::Display for Study {
         writeln!(f)?;
         writeln!(f, "* no other setup is better in ns and mean held at once    > recommended")?;
         for note in self.notes() {
-            wrapped(f, &note, "")?;
+            wrapped(f, &note)?;
         }
         let Some(best) = self.recommended() else { return Ok(()) };
         writeln!(f)?;
-        wrapped(f, &format!("Recommended: {}", self.reason()), "")?;
+        wrapped(f, &format!("Recommended: {}", self.reason()))?;
         writeln!(f)?;
         writeln!(f, "  {}", best.env_line())?;
         writeln!(f, "  {}", best.builder_line())
@@ -111,7 +112,7 @@ impl Study {
         }
         if self.one_in > 1 {
             notes.push(format!(
-                "One in {} allocations was recorded; here each stands for so many.",
+                "One in {} allocations was recorded: the figures are of those alone.",
                 count(u64::from(self.one_in))
             ));
         }
@@ -134,14 +135,14 @@ impl Study {
 }
 
 /// Writes text in lines of at most 100 columns.
-fn wrapped(f: &mut fmt::Formatter<'_>, text: &str, indent: &str) -> fmt::Result {
-    let mut line = indent.to_owned();
+fn wrapped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut line = String::new();
     for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > 100 && line.len() > indent.len() {
+        if line.chars().count() + 1 + word.chars().count() > 100 && !line.is_empty() {
             writeln!(f, "{line}")?;
-            line = indent.to_owned();
+            line.clear();
         }
-        if line.len() > indent.len() {
+        if !line.is_empty() {
             line.push(' ');
         }
         line.push_str(word);
