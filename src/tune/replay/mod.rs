@@ -39,13 +39,11 @@ pub struct ReplayOptions {
     pub window: u64,
     /// How long the timed part of a pass is at least: the trace is run again until it is. 20 ms by default.
     pub at_least: Duration,
-    /// A pass is over when this many bytes are pinned. 512 MiB by default.
-    pub most_pinned: usize,
 }
 
 impl Default for ReplayOptions {
     fn default() -> ReplayOptions {
-        ReplayOptions { passes: 5, window: 256, at_least: Duration::from_millis(20), most_pinned: 512 << 20 }
+        ReplayOptions { passes: 5, window: 256, at_least: Duration::from_millis(20) }
     }
 }
 
@@ -99,8 +97,8 @@ pub struct Replayed {
 /// Each thread of the trace is a thread here, which does its own steps in their order as fast as it can; a step on a handle waits
 /// for the steps before it on that handle, whichever thread does them, and no thread runs away from the others
 /// ([`ReplayOptions::window`]). What a handle is frozen with is written before, so that pages and caches count. In each pass the trace
-/// is run once to look at memory, and then again and again for the time, with what it left alive still there, as in a server that
-/// runs on. Time passes faster than when the trace was recorded: memory that would have gone back to the system
+/// is run once to look at memory, and then again and again for the time, what it left alive dropped in between: as
+/// it was recorded, on a pool that is warm. Time passes faster than when the trace was recorded: memory that would have gone back to the system
 /// after [`Setup::idle_decay`] mostly stays.
 ///
 /// # Errors

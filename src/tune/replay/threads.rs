@@ -36,17 +36,17 @@ impl<H> Shared<H> {
         }
     }
 
-    /// Before a round, when no thread runs. Returns the handles that the round before left.
-    pub(super) fn rewind(&self, firsts: impl Iterator<Item = u64>) -> Vec<H> {
+    /// Before a round, when no thread runs. Drops the handles that the round before left.
+    pub(super) fn rewind(&self, firsts: impl Iterator<Item = u64>) {
         // Relaxed for all of it: the message that starts a thread's round publishes it.
         for (next, first) in self.next.iter().zip(firsts) {
             next.store(first, Ordering::Relaxed);
         }
-        let left = |cell: &Cell<H>| {
+        for cell in &self.cells {
             cell.turn.store(0, Ordering::Relaxed);
-            cell.hand.lock().take()
-        };
-        self.cells.iter().filter_map(left).collect()
+            let left = cell.hand.lock().take();
+            drop(left);
+        }
     }
 
     pub(super) fn fail(&self) {

@@ -29,17 +29,16 @@ pub(super) fn pass(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -
     let tags: Arc<[_]> = plan.tags.clone().into();
     let work = |pool: &SlabPool| OnPool::new(pool.clone(), Arc::clone(&tags), setup.retain.is_some());
     let pool = builder_of(setup).build()?;
-    let is_much = || pool.stats().pinned_bytes > options.most_pinned;
-    let real = run.rounds(|| work(&pool), &mut || pool.stats(), Some(&is_much))?;
+    let real = run.rounds(|| work(&pool), &mut || pool.stats(), true)?;
     let observed = real.after_first;
 
     let pages = with_pages(builder_of(setup)).build()?;
-    let watched = run.rounds(|| work(&pages), &mut resident::bytes, None)?;
+    let watched = run.rounds(|| work(&pages), &mut resident::bytes, false)?;
     let most_resident = watched.works.iter().map(|work| work.peak_resident).max().unwrap_or(0);
     let peak_resident_bytes = watched.before.map(|before| most_resident.saturating_sub(before));
 
     // Last: what there is no memory for has been refused by now.
-    let empty = run.rounds(Nothing::new, &mut || (), Some(&|| false))?;
+    let empty = run.rounds(Nothing::new, &mut || (), true)?;
     let peak = |of: fn(&OnPool) -> u64| real.works.iter().map(of).max().unwrap_or(0);
     let steps = plan.steps().max(1) as f64;
     let per_step = real.median_ns() / steps;
@@ -114,13 +113,13 @@ struct Started<'scope, W> {
 }
 
 impl Run<'_> {
-    /// One round to look at memory, and then timed ones until there are `enough`, if that is asked for. What a round leaves alive stays
-    /// alive for the ones after it, as in a server that runs on.
+    /// One round to look at memory, and then timed ones if they are asked for. What a round leaves alive is dropped before the next
+    /// one begins: each is the trace as it was recorded, on a pool that is warm.
     fn rounds<W: Work, T>(
         &self,
         mut work: impl FnMut() -> W,
         see: &mut dyn FnMut() -> T,
-        enough: Option<&dyn Fn() -> bool>,
+        is_timed: bool,
     ) -> Result<Rounds<W, T>, ReplayError> {
         let shared = Shared::new(self.plan.shared, self.plan.threads, self.options.window.max(1));
         thread::scope(|scope| {
@@ -136,7 +135,7 @@ impl Run<'_> {
             }
             let before = see();
             let mut ns = Vec::new();
-            let ran = self.run_rounds(&shared, &threads, see, enough, &mut ns);
+            let ran = self.run_rounds(&shared, &threads, see, is_timed, &mut ns);
             let mut works = Vec::new();
             for Started { start, thread, .. } in threads {
                 drop(start);
@@ -167,7 +166,6 @@ impl Run<'_> {
             shared,
             work,
             own: std::iter::repeat_with(|| None).take(self.plan.own[thread] as usize).collect(),
-            kept: Vec::new(),
             look_every: 0,
         };
         let body = move || {
@@ -191,22 +189,20 @@ impl Run<'_> {
         shared: &Shared<W::Hand>,
         threads: &[Started<'_, W>],
         see: &mut dyn FnMut() -> T,
-        enough: Option<&dyn Fn() -> bool>,
+        is_timed: bool,
         ns: &mut Vec<f64>,
     ) -> Result<T, ReplayError> {
         let look_every = (self.plan.steps() / LOOKS).max(1);
-        let mut kept = Vec::new();
-        self.round(shared, threads, look_every, &mut kept)?;
+        self.round(shared, threads, look_every)?;
         let seen = see();
-        let Some(enough) = enough else { return Ok(seen) };
         let mut total = Duration::ZERO;
-        while ns.len() < MOST_ROUNDS {
-            let ran = self.round(shared, threads, 0, &mut kept)?;
+        while is_timed && ns.len() < MOST_ROUNDS {
+            let ran = self.round(shared, threads, 0)?;
             let (busy, wall) = times(&ran);
             // Threads that share cores count the others' time as their own: all of them together had no more than this.
             ns.push(busy.min(wall * self.cores as u32).as_nanos() as f64);
             total += wall;
-            if enough() || total >= self.options.at_least && ns.len() >= FEWEST_ROUNDS {
+            if total >= self.options.at_least && ns.len() >= FEWEST_ROUNDS {
                 break;
             }
         }
@@ -218,10 +214,9 @@ impl Run<'_> {
         shared: &Shared<W::Hand>,
         threads: &[Started<'_, W>],
         look_every: u64,
-        kept: &mut Vec<W::Hand>,
     ) -> Result<Vec<Ran>, ReplayError> {
         let firsts = self.by_thread.iter().map(|acts| acts.first().map_or(u64::MAX, |act| act.index));
-        kept.extend(shared.rewind(firsts));
+        shared.rewind(firsts);
         for Started { start, .. } in threads {
             // One that is gone says so below.
             let _ = start.send(look_every);

@@ -32,8 +32,6 @@ pub(super) struct Worker<'a, W: Work> {
     pub(super) shared: &'a Shared<W::Hand>,
     pub(super) work: W,
     pub(super) own: Vec<Option<W::Hand>>,
-    /// What earlier rounds left alive.
-    pub(super) kept: Vec<W::Hand>,
     /// Steps between two looks at memory; 0 for none.
     pub(super) look_every: u64,
 }
@@ -53,7 +51,8 @@ impl<W: Work> Worker<'_, W> {
     /// Does all of this thread's steps.
     pub(super) fn round(&mut self) -> Result<Ran, Broken> {
         let mut alarm = Alarm(Some(self.shared));
-        self.kept.extend(self.own.iter_mut().filter_map(Option::take));
+        // What the round before left.
+        self.own.iter_mut().for_each(|hand| *hand = None);
         let begun = Instant::now();
         let mut waited = Duration::ZERO;
         let mut allowed = 0;
