@@ -82,7 +82,7 @@ impl fmt::Display for TagShare {
 }
 
 /// `1,234`
-fn grouped(n: usize) -> String {
+pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -95,7 +95,7 @@ fn grouped(n: usize) -> String {
 }
 
 /// `512 B`, `12 MiB`, `1.5 GiB`: one decimal where it is not a whole number of units.
-fn rounded(n: usize) -> String {
+pub(crate) fn rounded(n: usize) -> String {
     const UNITS: [(u32, &str); 4] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     let n = n as u128;
     for (bits, unit) in UNITS {

@@ -7,6 +7,7 @@
 //! | `limits` | `watch` and its exit codes |
 //! | `live` | against `admin::Server`, over TCP and a unix socket |
 //! | `servers` | against servers that answer in every other way there is |
+//! | `traces` | what was recorded, shown |
 //! | `tune` | a recorded trace, run with other slab sizes |
 //! | `usage` | help, completions, and what is said of wrong arguments |
 //!
@@ -21,6 +22,7 @@ mod cli {
     #[cfg(feature = "admin")]
     mod live;
     mod servers;
+    mod traces;
     mod tune;
     mod usage;
 }

@@ -2,7 +2,9 @@
 
 mod check;
 mod error;
+mod expand;
 mod read;
+mod summary;
 mod varint;
 mod write;
 
@@ -10,6 +12,7 @@ mod write;
 mod tests;
 
 pub use error::TraceError;
+pub use summary::{LifetimeClass, Share, TraceSummary};
 
 /// What a program asked of a pool, in order, without a byte of what it held: each allocation with its size, site, tag and
 /// thread, what was cut from it, and when each handle was dropped.

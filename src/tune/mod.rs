@@ -90,6 +90,9 @@ pub struct Simulated {
     pub fresh_bytes: u64,
     /// Bytes that were cut again from slab memory that had been out of use: cache misses, as a rule.
     pub cold_bytes: u64,
+    /// Bytes that were cut again from slabs that had drained and were started over where they were: in the core's cache still, if two
+    /// slabs fit into it.
+    pub hot_bytes: u64,
     /// Times a thread went on in another slab: an idle one, a partly filled one, or a fresh one.
     pub slab_changes: u64,
     /// Slabs that a thread left to their slices.

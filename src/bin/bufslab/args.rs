@@ -65,6 +65,12 @@ pub enum Command {
         after_long_help = WATCH
     )]
     Watch(WatchArgs),
+    /// Show what a recorded trace holds: sizes, lifetimes, and who keeps what
+    #[command(after_help = after(&[
+        ("bufslab trace app.slabtrace", ""),
+        ("curl -s localhost:6060/app.slabtrace | bufslab trace -", "from standard input"),
+    ]))]
+    Trace(TraceArgs),
     /// Compare slab sizes on a recorded trace, and recommend one
     #[command(after_help = after(&[
         ("bufslab tune app.slabtrace", "every power of two from 16KiB to 16MiB"),
@@ -202,6 +208,13 @@ pub struct ExportArgs {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct TraceArgs {
+    /// A trace, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// [`Format`] as an argument.

@@ -1,3 +1,5 @@
 mod damage;
-mod random;
+mod expanding;
+pub(crate) mod random;
 mod round_trip;
+mod summing;

@@ -311,6 +311,7 @@ impl Run {
             slabs_taken: sums.taken,
             fresh_bytes: sums.fresh_bytes,
             cold_bytes: sums.cold_bytes,
+            hot_bytes: sums.hot_bytes,
             guest_ops: sums.guest_ops,
             oversize: pool.oversize,
             slabs_reused: pool.reused,

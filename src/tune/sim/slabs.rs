@@ -62,6 +62,7 @@ pub(super) struct Sums {
     pub(super) taken: u64,
     pub(super) fresh_bytes: u64,
     pub(super) cold_bytes: u64,
+    pub(super) hot_bytes: u64,
     pub(super) guest_ops: u64,
 }
 
@@ -139,9 +140,8 @@ impl Slabs {
         cut.touched += fresh;
         let again = end.saturating_sub(cut.cut);
         cut.cut += again;
-        if cut.is_cold {
-            self.sums.cold_bytes += again.saturating_sub(fresh);
-        }
+        let again = again.saturating_sub(fresh);
+        *if cut.is_cold { &mut self.sums.cold_bytes } else { &mut self.sums.hot_bytes } += again;
     }
 
     pub(super) fn new_root(&mut self, home: Home, len: u64) -> u32 {

@@ -189,7 +189,7 @@ fn memory_that_is_new_cold_or_hot() {
         (hot.fresh_bytes, hot.cold_bytes, hot.slabs_taken, hot.slab_changes, hot.slabs_reused_in_place),
         (600, 0, 1, 1, 9)
     );
-    assert_eq!((hot.guest_ops, hot.detaches), (0, 0));
+    assert_eq!((hot.hot_bytes, hot.guest_ops, hot.detaches), (9 * 600, 0, 0));
     // Four at a time, so that two of four come from the depot.
     let mut script = Script::new(1);
     for _ in 0..10 {
@@ -199,6 +199,7 @@ fn memory_that_is_new_cold_or_hot() {
     let cold = script.simulate(&whole(1000));
     assert_eq!((cold.fresh_bytes, cold.slabs_taken), (4 * 600, 4));
     assert_eq!(cold.cold_bytes, 600 * cold.slabs_reused);
+    assert_eq!(cold.hot_bytes, 600 * cold.slabs_reused_in_place);
     assert_eq!(cold.slab_changes, cold.slabs_taken + cold.slabs_reused);
     assert!(cold.slabs_reused >= 18, "{cold:?}");
     // Dropped by another thread: an atomic operation each.
