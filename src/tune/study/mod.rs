@@ -48,8 +48,9 @@ use crate::trace::AllocTrace;
 #[derive(Clone, Debug)]
 pub struct Study {
     name: String,
-    /// Steps of the trace, its allocations, and its threads.
+    /// What was run: more than was recorded if a sampled trace was expanded.
     steps: u64,
+    recorded_steps: u64,
     allocations: u64,
     threads: u32,
     millis: u64,
@@ -73,12 +74,14 @@ impl Study {
     /// Version of the JSON that [`to_json`](Study::to_json) writes.
     pub const SCHEMA_VERSION: u32 = 1;
 
-    /// Compares setups. `name` is what the trace is called where the study is shown.
+    /// Compares setups. `name` is what the trace is called where the study is shown, and `trace` is as it was recorded, also if what was run is
+    /// [expanded](AllocTrace::expand).
     #[must_use]
     pub fn new(name: &str, trace: &AllocTrace, rows: Vec<Row>) -> Study {
         let mut study = Study {
             name: name.to_owned(),
-            steps: trace.steps.len() as u64,
+            steps: rows.first().map_or(0, |row| row.simulated.steps),
+            recorded_steps: trace.steps.len() as u64,
             allocations: rows.first().map_or(0, |row| row.simulated.allocations),
             threads: trace.threads,
             millis: trace.millis,

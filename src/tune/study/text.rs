@@ -111,10 +111,9 @@ impl Study {
             );
         }
         if self.one_in > 1 {
-            notes.push(format!(
-                "One in {} allocations was recorded: the figures are of those alone.",
-                count(u64::from(self.one_in))
-            ));
+            let so =
+                if self.steps > self.recorded_steps { "each stands for as many" } else { "the figures are of those" };
+            notes.push(format!("One in {} allocations was recorded: {so}.", count(u64::from(self.one_in))));
         }
         let tags = self.rows.iter().flat_map(|row| &row.setup.retain_tags).collect::<std::collections::BTreeSet<_>>();
         if !tags.is_empty() {

@@ -3,11 +3,10 @@
 mod args;
 mod write;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::borrow::Cow;
 use std::path::Path;
 
-use bufslab::trace::AllocTrace;
+use bufslab::trace::{AllocTrace, Op};
 use bufslab::tune::{ReplayOptions, Replayed, Row, Setup, Simulated, Study, replay, simulate};
 
 pub use self::args::{HELP, TuneArgs};
@@ -18,9 +17,13 @@ use crate::progress::Steps;
 
 pub fn run(args: &TuneArgs) -> Result<Outcome, Failure> {
     args.check()?;
-    let trace = read(&args.trace)?;
+    let recorded = read(&args.trace)?;
     let setups = args.setups();
     let name = name(&args.trace);
+    let trace = match recorded.one_in {
+        0 | 1 => Cow::Borrowed(&recorded),
+        _ => Cow::Owned(recorded.expand().map_err(|error| Failure::new(format!("{name}: {error}")))?),
+    };
     let failed = |setup: &Setup, error: &dyn std::fmt::Display| {
         let size = setup.slab_size;
         Failure::new(format!("{name}: with slabs of {size} bytes: {error}"))
@@ -48,7 +51,7 @@ pub fn run(args: &TuneArgs) -> Result<Outcome, Failure> {
         Row::new(setup, simulated, (!runs.is_empty()).then(|| Replayed::median(&runs)))
     };
     let rows = setups.into_iter().zip(simulated).zip(replayed).map(row).collect();
-    let study = Study::new(&name, &trace, rows);
+    let study = Study::new(&name, &recorded, rows);
     for (flag, path, text) in [
         ("--svg", &args.svg, Study::to_svg as fn(&Study) -> String),
         ("--html", &args.html, Study::to_html),
@@ -75,16 +78,9 @@ fn name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<AllocTrace, Failure> {
-    let shown = if path == Path::new("-") { name(path) } else { harmless(&path.display().to_string()) };
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{shown}: {error}"));
-    let input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(File::open(path).map_err(|error| failed(&error))?))
-    };
-    let trace = AllocTrace::read_from(input).map_err(|error| failed(&error))?;
-    if !trace.steps.iter().any(|step| matches!(step.op, bufslab::trace::Op::Alloc { .. })) {
-        return Err(failed(&"the trace has no allocation: there is nothing to tune for"));
+    let trace = crate::trace::read(path)?;
+    if trace.steps.iter().any(|step| matches!(step.op, Op::Alloc { .. })) {
+        return Ok(trace);
     }
-    Ok(trace)
+    Err(Failure::new(format!("{}: the trace has no allocation: there is nothing to tune for", name(path))))
 }
