@@ -68,6 +68,11 @@ fn a_table_and_one_recommendation() {
     assert_eq!(marked(">*") + marked("> "), 1, "{out}");
     assert!(marked(">*") + marked(" *") >= 1, "{out}");
 
+    let args = ["--no-replay", "--policy", "64KiB/100", "--policy", "never", "--reuse", "whole", "--reuse", "around"];
+    let wide = tune(&[&args[..], &["--retain", "req.head", "--sizes", "100000,1GiB"]].concat(), &file).good().out;
+    assert!(wide.lines().all(|line| line.chars().count() <= 100), "{wide}");
+    assert!(wide.contains("Slices tagged req.head count as retained.") && wide.contains("copies"), "{wide}");
+
     let (env, builder) = recommended(&out);
     assert!(builder.starts_with(".slab_size("), "{builder}");
     let best = out.lines().find(|line| line.starts_with('>')).unwrap();

@@ -55,3 +55,21 @@ fn with_what_is_retained() {
         compare("mixed", &mixed(3, 6000), &setup);
     }
 }
+
+/// The traces that are shipped.
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: figures of shared slabs")]
+fn traces_of_real_servers() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "slabtrace") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let trace = AllocTrace::from_bytes(&std::fs::read(&path).unwrap()).unwrap();
+            compare_at_all_sizes(&name, &trace);
+            names.push(name);
+        }
+    }
+    assert!(names.len() >= 4, "{names:?}");
+}

@@ -73,10 +73,10 @@ pub enum Command {
     Trace(TraceArgs),
     /// Compare slab sizes on a recorded trace, and recommend one
     #[command(after_help = after(&[
-        ("bufslab tune app.slabtrace", "every power of two from 16KiB to 16MiB"),
-        ("bufslab tune --sizes 64KiB,100KiB,1MiB --html tune.html app.slabtrace", "some sizes, and a page with charts"),
-        ("bufslab tune --policy never --policy default --retain req.head app.slabtrace", "what copying would free"),
-        ("bufslab tune --no-replay --json - app.slabtrace", "simulated only, the same each time"),
+        ("bufslab tune app.slabtrace", "16KiB to 16MiB"),
+        ("bufslab tune --sizes 64KiB,100KiB,1MiB --html t.html app.slabtrace", "with a page"),
+        ("bufslab tune --policy never --policy default app.slabtrace", "with and without copies"),
+        ("bufslab tune --no-replay --json - app.slabtrace", "the same each time"),
     ]), after_long_help = crate::tune::HELP)]
     Tune(crate::tune::TuneArgs),
     /// Print a script that completes this command in your shell

@@ -148,16 +148,13 @@ impl Run<'_> {
         })
     }
 
-    fn start<'scope, 'env, W: Work>(
+    fn start<'scope, 'env, W: Work + 'scope>(
         &'env self,
         scope: &'scope thread::Scope<'scope, 'env>,
         shared: &'env Shared<W::Hand>,
         thread: usize,
         work: W,
-    ) -> std::io::Result<Started<'scope, W>>
-    where
-        W: 'scope,
-    {
+    ) -> std::io::Result<Started<'scope, W>> {
         let (start, starts) = mpsc::channel::<u64>();
         let (tell, told) = mpsc::channel::<Result<Ran, Broken>>();
         let mut worker = Worker {

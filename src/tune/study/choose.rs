@@ -66,13 +66,16 @@ fn fast(rows: &[Row]) -> (Vec<usize>, usize) {
     ((0..rows.len()).filter(|at| time(at) <= limit).collect(), fastest)
 }
 
-/// Of the rows that are fast enough, the one that holds the least on average; of several the one with the lower peak, then the
-/// faster one.
+/// Of the rows that are fast enough, the one that holds the least on average; of several the one with the lower peak, then one
+/// that is a pool's default, then the fastest.
 pub(super) fn recommend(rows: &[Row]) -> Option<usize> {
     if rows.is_empty() {
         return None;
     }
-    let memory = |at: usize| (rows[at].mean_held_bytes(), rows[at].simulated.peak_held_bytes);
+    let memory = |at: usize| {
+        let row = &rows[at];
+        (row.mean_held_bytes(), row.simulated.peak_held_bytes, !row.is_default())
+    };
     let better = |a: &usize, b: &usize| {
         memory(*a).cmp(&memory(*b)).then(rows[*a].ns_per_alloc().total_cmp(&rows[*b].ns_per_alloc()))
     };
@@ -186,6 +189,15 @@ mod tests {
         assert!(fastest.contains("no other setup is within 10 %") && fastest.contains("is 10 B"), "{fastest}");
         let both = study(vec![row(1024, 50.0, 10), row(2048, 51.0, 20)]).reason();
         assert!(both.contains("fastest (50.0 ns an allocation)") && both.contains("of the 2 setups"), "{both}");
+    }
+
+    /// Where a policy has nothing to do, none is recommended.
+    #[test]
+    fn a_default_is_preferred_to_what_is_as_good() {
+        let mut never = row(1024, 50.0, 10);
+        never.setup.retain = None;
+        let study = study(vec![never, row(1024, 51.0, 10)]);
+        assert_eq!(study.recommended().map(Row::policy).as_deref(), Some("default"));
     }
 
     /// What costs more costs more in the model.

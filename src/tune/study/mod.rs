@@ -183,14 +183,19 @@ impl Row {
         self.simulated.mean_pinned_bytes + (copies / (series.len() as u128).max(1)) as u64
     }
 
-    /// `never`, `default`, or the copybreak in bytes and the ratio, as in `256/8`.
+    /// `never`, `default`, or the copybreak and the ratio, as in `256/8`, `4KiB/16`.
     #[must_use]
     pub fn policy(&self) -> String {
         match self.setup.retain {
             None => "never".to_owned(),
             Some(policy) if policy == RetainPolicy::default() => "default".to_owned(),
-            Some(policy) => format!("{}/{}", policy.copybreak(), policy.ratio()),
+            Some(policy) => format!("{}/{}", figure::setting(policy.copybreak()), policy.ratio()),
         }
+    }
+
+    /// Whether it differs from a pool's defaults in nothing but its size.
+    fn is_default(&self) -> bool {
+        self.setup.retain == Some(RetainPolicy::default()) && self.setup.reuse == Reuse::default()
     }
 
     /// `around` or `whole`.

@@ -36,7 +36,7 @@ impl Study {
         let bottom = top + 180.0;
         let time = Panel { x, y: Scale::linear(0.0, most, bottom, top), left: LEFT, right: RIGHT, top, bottom };
         let how = if self.is_measured() { "measured on this machine" } else { "modelled" };
-        time.grid(&mut body, &format!("Nanoseconds an allocation ({how})"), |value| round(value));
+        time.grid(&mut body, &format!("Nanoseconds an allocation ({how})"), round);
         time.below(&mut body, &self.size_ticks(), "slab size", bytes);
         self.mark_best(&mut body, &memory, &time);
         for (at, (_, rows)) in groups.iter().enumerate() {

@@ -31,7 +31,7 @@ impl Study {
         columns.push(column(time, false, &|row| ns(row.ns_per_alloc())));
         columns.push(column("mean held", false, &|row| size(row.mean_held_bytes())));
         columns.push(column("peak held", false, &|row| size(row.simulated.peak_held_bytes)));
-        columns.push(column("end pinned", false, &|row| size(row.simulated.end_pinned_bytes)));
+        columns.push(column("at end", false, &|row| size(row.simulated.end_pinned_bytes)));
         if self.rows.iter().any(|row| row.replayed.as_ref().is_some_and(|run| run.peak_resident_bytes.is_some())) {
             let resident = |row: &Row| row.replayed.as_ref().and_then(|run| run.peak_resident_bytes);
             columns.push(column("resident", false, &|row| resident(row).map_or(String::new(), size)));
@@ -47,7 +47,7 @@ impl Study {
 /// The table, the recommendation with its reason, and the lines to paste.
 impl fmt::Display for Study {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.headline())?;
+        wrapped(f, &self.headline())?;
         writeln!(f)?;
         let columns = self.columns();
         let width = |column: &Column| {
@@ -78,7 +78,15 @@ impl fmt::Display for Study {
         wrapped(f, &format!("Recommended: {}", self.reason()))?;
         writeln!(f)?;
         writeln!(f, "  {}", best.env_line())?;
-        writeln!(f, "  {}", best.builder_line())
+        let builder = best.builder_line();
+        if builder.len() <= 98 {
+            return writeln!(f, "  {builder}");
+        }
+        writeln!(
+            f,
+            "  {}",
+            builder.replace(".retain_policy", "\n      .retain_policy").replace(".reuse", "\n      .reuse")
+        )
     }
 }
 
