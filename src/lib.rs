@@ -75,6 +75,11 @@
 //! A buffer can be marked to be overwritten when it goes away: what that covers, and the debug modes that find stale pointers into
 //! slabs, is in [`docs::secrecy`].
 //!
+//! # Configuring a pool
+//!
+//! By [`SlabPool::builder`], by a configuration file, by variables such as `SLAB_BUFFER_SIZE`: [`docs::configuration`] has every setting with
+//! its range, and says who counts. Every report tells what is in effect, and who said so.
+//!
 //! # Finding a pin
 //!
 //! A report says who keeps what alive, and what letting go would free. It can be printed, compared, watched, served and opened in
@@ -96,7 +101,7 @@
 //! None is on by default, and none is needed for a report as text, JSON, CSV, HTML, `.heapsnapshot`, folded stacks or Prometheus'
 //! text.
 //!
-//! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`, and for [`PoolConfig`], out of a configuration file.
 //! * `backtraces`: [`Level::Backtraces`] takes stacks, and suspects leave them.
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
 //! * `mmap`: `MmapSource`, slabs of pages of their own or of huge pages, which [`punch`](SlabPool::punch) gives back to the system under
@@ -117,6 +122,7 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+mod adapt;
 mod buf;
 mod compaction;
 mod config;
@@ -135,6 +141,7 @@ mod policy;
 mod pool;
 #[allow(unsafe_code, reason = "the only floor that may; see its front page")]
 mod raw;
+mod record;
 pub mod report;
 mod retain;
 mod slab_size;
@@ -148,7 +155,7 @@ mod watch;
 pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use compaction::{CompactPolicy, Compaction};
-pub use config::{Level, Reuse};
+pub use config::{Level, PoolConfig, Reuse, SetBy, Setting};
 pub use error::{AllocError, BuildError, TagShare};
 pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
 #[doc(hidden)]
@@ -167,6 +174,7 @@ pub use pool::{
 pub use raw::{Backing, HeapSource, Punched, RegionPlace, RegionSource, SlabSource, SliceKind, StableRegion};
 #[cfg(all(unix, feature = "mmap"))]
 pub use raw::{HugePageUse, HugePages, Mapping, MmapSource};
+pub use record::{RecordError, RecordOptions, Recording, RecordingState};
 pub use report::PinReport;
 pub use slab_size::{Auto, SlabSize};
 pub use track::{Frame, Scope, ScopeGuard, ScopeName, Site, Tag, Trace, TraceId};

@@ -79,8 +79,13 @@ impl SlabBytes {
     /// assert!(!body.is_compact(), "60,000 bytes are");
     /// ```
     #[must_use]
-    pub fn retain(self) -> SlabBytes {
-        if self.is_compact() || !self.retain_decision().is_copy() { self } else { self.compact() }
+    pub fn retain(mut self) -> SlabBytes {
+        if self.is_compact() || !self.retain_decision().is_copy() {
+            self.raw().log_kept();
+            return self;
+        }
+        let copy = self.raw_mut().detached_to_keep();
+        copy.map_or_else(|| out_of_memory(self.len()), SlabBytes::from_raw)
     }
 
     /// As [`tag`](SlabBytes::tag) and then [`retain`](SlabBytes::retain): if the slice stays in its slab, reports call it

@@ -43,7 +43,7 @@ impl SlabBytes {
         &self.raw
     }
 
-    pub(super) fn raw_mut(&mut self) -> &mut Shared {
+    pub(crate) fn raw_mut(&mut self) -> &mut Shared {
         &mut self.raw
     }
 

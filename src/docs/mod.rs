@@ -4,6 +4,10 @@
 #[doc = include_str!("around_the_pin.md")]
 pub mod around_the_pin {}
 
+/// Every setting of a pool: method, variable, key of a file, default, range, and who counts.
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
 /// Every difference to `bytes`, each with its reason.
 #[doc = include_str!("differences.md")]
 pub mod differences {}

@@ -370,7 +370,12 @@ impl Ticket {
         drop((before, fresh));
         let Some(outcome) = outcome else { return Poll::Pending };
         Poll::Ready(outcome.and_then(|granted| {
-            if self.core.ledger().is_closed() { Err(AllocError::closed(0)) } else { Ok(granted.take()) }
+            if self.core.ledger().is_closed() {
+                return Err(AllocError::closed(0));
+            }
+            let mut raw = granted.take();
+            self.core.ledger().log_allocation(&mut raw);
+            Ok(raw)
         }))
     }
 }

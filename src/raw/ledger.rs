@@ -40,6 +40,8 @@ pub(crate) struct Ledger {
     closed: AtomicU32,
     /// Requests that wait for memory.
     pub(super) wanted: AtomicU32,
+    /// What is recorded.
+    pub(super) log: super::log::Log,
     /// Records the stack of its caller and returns its number.
     pub(super) tracer: fn() -> u32,
 }
@@ -75,6 +77,7 @@ impl Ledger {
             home: OnceLock::new(),
             closed: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
+            log: super::log::Log::new(),
             tracer,
         })
     }

@@ -1,14 +1,16 @@
 //! Detached memory: what a handle holds that pins no slab.
 
+use super::ledger::Ledger;
 use super::secret;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use bytes::Bytes;
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
+use std::sync::Arc;
 
-/// A reference-counted piece of memory outside every slab. Aligned so that its address has three bits to spare.
-#[repr(align(8))]
+/// A reference-counted piece of memory outside every slab. Aligned so that its address has four bits to spare.
+#[repr(align(16))]
 pub(super) struct Owned {
     refs: AtomicUsize,
     /// Not 0: to be overwritten before it is freed.
@@ -18,7 +20,7 @@ pub(super) struct Owned {
 
 enum Backing {
     /// An exact-size copy, in the same allocation right behind this header.
-    Exact { len: usize },
+    Exact { len: usize, recorded_in: Option<Arc<Ledger>> },
     /// A vector that was handed in whole, in parts: no `Vec` may claim uniqueness while slices of it are out.
     Vec { start: NonNull<u8>, capacity: usize },
     /// Memory that somebody else counts.
@@ -32,7 +34,12 @@ impl Owned {
 
     /// One allocation that holds a copy of `data` and nothing else. `None` when there is no memory.
     pub(super) fn copy_of(data: &[u8]) -> Option<(NonNull<Owned>, NonNull<u8>)> {
-        let (owned, start) = Owned::room(data.len(), 1)?;
+        Owned::copy_recorded_in(data, None)
+    }
+
+    /// The same for a copy whose end is logged in a ledger.
+    pub(super) fn copy_recorded_in(data: &[u8], ledger: Option<Arc<Ledger>>) -> Option<(NonNull<Owned>, NonNull<u8>)> {
+        let (owned, start) = Owned::room_recorded_in(data.len(), 1, ledger)?;
         // SAFETY: there is room for `data.len()` bytes, which nobody else knows.
         unsafe { start.copy_from_nonoverlapping(NonNull::from(data).cast(), data.len()) };
         Some((owned, start))
@@ -42,13 +49,21 @@ impl Owned {
     ///
     /// Its bytes are not initialised: no handle may show any before they are.
     pub(super) fn room(len: usize, refs: usize) -> Option<(NonNull<Owned>, NonNull<u8>)> {
+        Owned::room_recorded_in(len, refs, None)
+    }
+
+    fn room_recorded_in(
+        len: usize,
+        refs: usize,
+        recorded_in: Option<Arc<Ledger>>,
+    ) -> Option<(NonNull<Owned>, NonNull<u8>)> {
         let (layout, offset) = Owned::exact_layout(len)?;
         // SAFETY: the layout holds at least the header, so its size is not 0.
         let memory = NonNull::new(unsafe { std::alloc::alloc(layout) })?;
         let owned = memory.cast::<Owned>();
         // SAFETY: fresh memory of the right layout; the bytes start at `offset`.
         unsafe {
-            owned.write(Owned { refs: AtomicUsize::new(refs), ..Owned::new(Backing::Exact { len }) });
+            owned.write(Owned { refs: AtomicUsize::new(refs), ..Owned::new(Backing::Exact { len, recorded_in }) });
             Some((owned, memory.add(offset)))
         }
     }
@@ -93,9 +108,17 @@ impl Owned {
     /// Bytes that this keeps allocated.
     pub(super) fn size(&self) -> usize {
         match &self.backing {
-            Backing::Exact { len } => *len,
+            Backing::Exact { len, .. } => *len,
             Backing::Vec { capacity, .. } => *capacity,
             Backing::Foreign(bytes) => bytes.len(),
+        }
+    }
+
+    /// Where its end is logged, if it is.
+    pub(super) fn recorded_in(&self) -> Option<&Ledger> {
+        match &self.backing {
+            Backing::Exact { recorded_in, .. } => recorded_in.as_deref(),
+            _ => None,
         }
     }
 
@@ -115,7 +138,7 @@ impl Owned {
         // SAFETY: the caller holds a reference.
         match unsafe { &this.as_ref().backing } {
             Backing::Vec { start, capacity } => Some((*start, *capacity)),
-            Backing::Exact { len } => {
+            Backing::Exact { len, .. } => {
                 let (_, offset) = Owned::exact_layout(*len)?;
                 // SAFETY: the copy lies `offset` bytes into the allocation; `this` has the provenance of all of it.
                 Some((unsafe { this.cast::<u8>().add(offset) }, *len))
@@ -151,7 +174,8 @@ impl Owned {
         unsafe {
             secret::wipe_owned(this);
             match owned.backing {
-                Backing::Exact { len } => {
+                Backing::Exact { len, .. } => {
+                    this.as_ptr().drop_in_place();
                     if let Some((layout, _)) = Owned::exact_layout(len) {
                         std::alloc::dealloc(this.as_ptr().cast(), layout);
                     }

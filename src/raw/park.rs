@@ -7,11 +7,11 @@ use super::berth::{Berth, DROPPED, LIVE, MOVED, MOVING, READERS, RELEASED};
 use super::header::{CLAIM, Entry, Header, State};
 use super::ledger::Ledger;
 use super::owned::Owned;
-use super::poison;
 use super::shared::{self, Shared};
 use super::slab::{Idle, Label};
 use super::slot::Extent;
 use super::word::{Hold, Word};
+use super::{poison, recorded};
 use crate::sync::{Ordering, Plant, planted, thread};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -39,9 +39,11 @@ unsafe impl Sync for Parked {}
 impl Shared {
     /// Parks the slice. If there is no memory for a berth it stays where it is for good.
     pub(crate) fn park(self) -> Parked {
+        // A parked slice is one that is kept.
+        self.log_kept();
         let (ptr, len, word) = self.into_parts();
-        let berth = match word.hold() {
-            Hold::Slot(slot) => {
+        let berth = match word.hold_of_any() {
+            Hold::Slot(slot) if !word.is_secret() => {
                 // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
                 let (slot_ref, segment) = unsafe { (slot.as_ref(), super::segment::Segment::of(slot).as_ref()) };
                 // SAFETY: as above.
@@ -61,7 +63,8 @@ impl Shared {
                     // Before it is marked: who sees the mark finds the berth alive. Release: pairs with the Acquire in `seen` and of
                     // the mover.
                     berth.word.store(LIVE, Ordering::Release);
-                    slot_ref.set_mark(slot_ref.mark().shared().ever_shared().parked());
+                    let mark = slot_ref.mark().shared().ever_shared().parked();
+                    slot_ref.set_mark(if word.is_recorded() { mark.recorded() } else { mark });
                 })
             }
             _ => None,
@@ -200,6 +203,9 @@ impl Parked {
             // SAFETY: the handle is consumed.
             return unsafe { this.word.release() };
         };
+        if berth.slot().mark().is_recorded() {
+            log_end(berth);
+        }
         let header = berth.header();
         // SAFETY: headers are type-stable.
         let owns = thread::is(unsafe { header.as_ref() }.owner());
@@ -212,6 +218,15 @@ impl Parked {
         }
         release_as_guest(berth)
     }
+}
+
+/// The handle, which is recorded, is about to end.
+#[cold]
+#[inline(never)]
+fn log_end(berth: &Berth) {
+    // SAFETY: headers are type-stable, and all that a segment is ever of are of one ledger, which the handle keeps: by its slab, or by
+    // a reference.
+    unsafe { recorded::log_end_of_parked(berth.slot_ptr(), berth.header().as_ref().fixed.ledger) };
 }
 
 /// One read-modify-write, if no mover comes.
@@ -322,7 +337,11 @@ impl Reading<'_> {
                 let (header, slot) = (berth.header(), berth.slot());
                 let entry = complete(slot.mark().unparked())(slot.root());
                 let entry = Entry { parent: Some(berth.slot_ptr()), ..entry };
-                Word::tracked(Header::enlist(header, entry), header)
+                let word = Word::tracked(Header::enlist(header, entry), header);
+                match slot.mark().is_recorded() {
+                    true => recorded::derived_from_parked(berth.slot_ptr(), word),
+                    false => word,
+                }
             }
         };
         // SAFETY: `word` holds the bytes.

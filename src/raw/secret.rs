@@ -169,7 +169,7 @@ pub(super) unsafe fn release(word: Word) -> Option<Idle> {
         // SAFETY: the caller's handle holds the slab.
         Hold::Untracked(header) => unsafe { header.as_ref() }.set_must_wipe(),
         // Whoever drops the last handle on it overwrites it.
-        Hold::Owned(_) | Hold::Nothing | Hold::Pool(_) | Hold::Secret(_) => {}
+        Hold::Owned(_) | Hold::Nothing | Hold::Pool(_) | Hold::Marked(_) => {}
     }
     // SAFETY: the caller's promise.
     unsafe { word.release() }
@@ -180,7 +180,7 @@ pub(super) unsafe fn release(word: Word) -> Option<Idle> {
 #[inline(never)]
 pub(super) fn release_unique(this: Unique) -> Option<Idle> {
     let (ptr, capacity, word) = this.into_parts();
-    let word = word.without_mark();
+    let word = word.without_marks();
     match word.hold() {
         Hold::Slot(slot) => {
             // SAFETY: slots are type-stable.
@@ -203,11 +203,8 @@ pub(super) fn release_unique(this: Unique) -> Option<Idle> {
 }
 
 /// Overwrites what surrounds the filled bytes of a writable handle that is about to be read-only: `front` bytes before them and
-/// all that is behind. Returns the slot.
-#[cold]
-#[inline(never)]
-pub(super) fn wipe_around(word: Word, front: impl FnOnce(Extent) -> usize, len: usize) -> Option<NonNull<Slot>> {
-    let Hold::Slot(slot) = word.hold() else { return None };
+/// all that is behind.
+pub(super) fn wipe_around(slot: NonNull<Slot>, front: impl FnOnce(Extent) -> usize, len: usize) {
     // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
     let (extent, header) = unsafe { (slot.as_ref().own_extent(), &*Segment::of(slot).as_ref().header()) };
     if !extent.is_whole() {
@@ -218,7 +215,6 @@ pub(super) fn wipe_around(word: Word, front: impl FnOnce(Extent) -> usize, len: 
             header.wipe_range(extent.offset() + front + len, extent.len() - front - len);
         }
     }
-    Some(slot)
 }
 
 /// A marked read-only handle gives up a part of its range: all but the `len` bytes that start `skip` bytes in.
@@ -252,21 +248,24 @@ impl Word {
             Hold::Slot(_) | Hold::Untracked(_) | Hold::Pool(_) => self.secret(),
             // SAFETY: the caller's handle keeps it alive.
             Hold::Owned(owned) if unsafe { owned.as_ref() }.set_secret() => self.secret(),
-            Hold::Owned(_) | Hold::Nothing | Hold::Secret(_) => self,
+            Hold::Owned(_) | Hold::Nothing | Hold::Marked(_) => self,
         }
     }
 
     /// For a handle that is about to be writable: marked, if another one on the same bytes was that could not overwrite them
     /// when it went away. Its range may go back to its slab without anybody looking at the flag.
     pub(super) fn marked_like_its_memory(self, was_shared: bool) -> Word {
-        let marked = match self.hold() {
+        if self.is_secret() {
+            return self;
+        }
+        let marked = match self.hold_of_any() {
             // SAFETY: headers are type-stable while the caller's handle holds the slab.
             Hold::Slot(_) => was_shared && self.header().is_some_and(|header| unsafe { header.as_ref() }.must_wipe()),
             // SAFETY: as above.
             Hold::Untracked(header) => unsafe { header.as_ref() }.must_wipe(),
             // SAFETY: the caller's handle keeps it alive.
             Hold::Owned(owned) => unsafe { owned.as_ref() }.is_secret(),
-            Hold::Nothing | Hold::Pool(_) | Hold::Secret(_) => false,
+            Hold::Nothing | Hold::Pool(_) | Hold::Marked(_) => false,
         };
         if marked { self.secret() } else { self }
     }

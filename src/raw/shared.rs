@@ -1,17 +1,20 @@
 //! `Shared`: a read-only slice and what keeps it alive. The whole of `SlabBytes`.
 
 use super::header::Entry;
+use super::ledger::Ledger;
+use super::log::EventKind;
 use super::owned::Owned;
 use super::slab::{Idle, Label};
 use super::slot::{Mark, Slot};
 use super::snapshot;
 use super::unique::Unique;
 use super::word::{Hold, Word};
-use super::{poison, secret};
+use super::{poison, recorded, secret};
 use bytes::Bytes;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::slice;
+use std::sync::Arc;
 
 /// A read-only slice. It has no `Drop`: its possessor calls [`release`](Shared::release) and passes the slab on.
 pub(crate) struct Shared {
@@ -60,6 +63,12 @@ impl Shared {
             return Some(Shared::empty());
         }
         let (owned, ptr) = Owned::copy_of(data)?;
+        Some(Shared { ptr, len: data.len(), word: Word::owned(owned) })
+    }
+
+    /// The same of what is not empty, whose end is logged in the ledger.
+    pub(super) fn recorded_copy_of(data: &[u8], ledger: Arc<Ledger>) -> Option<Shared> {
+        let (owned, ptr) = Owned::copy_recorded_in(data, Some(ledger))?;
         Some(Shared { ptr, len: data.len(), word: Word::owned(owned) })
     }
 
@@ -145,6 +154,10 @@ impl Shared {
         self.word.is_secret()
     }
 
+    pub(super) fn word(&self) -> Word {
+        self.word
+    }
+
     pub(super) fn change_word(&mut self, change: impl FnOnce(Word) -> Word) {
         self.word = change(self.word);
     }
@@ -175,9 +188,23 @@ impl Shared {
             // SAFETY: slots are type-stable.
             let slot = unsafe { slot.as_ref() };
             slot.set_extent(slot.own_extent().part(skip, len));
-        } else if self.word.is_secret() {
-            secret::shrink(self.word.without_mark(), skip, len);
+        } else if self.word.is_marked() {
+            self.give_up_marked(skip, len);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_up_marked(&self, skip: usize, len: usize) {
+        if self.word.is_secret() {
+            secret::shrink(self.word.without_marks(), skip, len);
+        } else if let Hold::Slot(slot) = self.word.hold_of_any() {
+            poison::shrink(slot, skip, len);
+            // SAFETY: slots are type-stable.
+            let slot = unsafe { slot.as_ref() };
+            slot.set_extent(slot.own_extent().part(skip, len));
+        }
+        recorded::log(self.word, EventKind::Resize);
     }
 
     /// The same where another handle has the others: the other side of a split.
@@ -186,7 +213,12 @@ impl Shared {
         // SAFETY: in bounds.
         self.ptr = unsafe { self.ptr.add(skip) };
         self.len = len;
-        self.with_slot(|slot| slot.set_extent(slot.own_extent().part(skip, len)));
+        match self.word.plain_slot() {
+            // SAFETY: slots are type-stable.
+            Some(slot) => unsafe { slot.as_ref() }.narrow(skip, len),
+            None if self.word.is_marked() => recorded::set_extent(self.word, |extent| extent.part(skip, len)),
+            None => {}
+        }
     }
 
     /// Cuts off the bytes from `at` on, in bounds. What is left without bytes holds nothing.
@@ -254,7 +286,7 @@ impl Shared {
             Hold::Untracked(header) => snapshot::is_only_reference(header),
             // SAFETY: this handle keeps it alive.
             Hold::Owned(owned) => unsafe { owned.as_ref() }.is_unique(),
-            Hold::Nothing | Hold::Pool(_) | Hold::Secret(_) => false,
+            Hold::Nothing | Hold::Pool(_) | Hold::Marked(_) => false,
         }
     }
 
@@ -317,7 +349,7 @@ impl Shared {
     }
 
     /// The pool whose slab this pins, while it lives.
-    pub(crate) fn home(&self) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
+    pub(crate) fn home(&self) -> Option<Arc<dyn core::any::Any + Send + Sync>> {
         home(self.word)
     }
 
@@ -327,6 +359,9 @@ impl Shared {
 
     pub(crate) fn set_tag(&mut self, tag: u32) {
         self.update_mark(|mark| mark.with_tag(tag));
+        if self.word.is_recorded() {
+            recorded::log(self.word, EventKind::Tag);
+        }
     }
 
     /// Says in reports that the slice went into a `bytes::Bytes`.
@@ -378,13 +413,13 @@ pub(super) fn retained_size(word: Word) -> usize {
 pub(super) fn is_compact(word: Word, len: usize) -> bool {
     match word.hold_of_any() {
         Hold::Nothing | Hold::Pool(_) => true,
-        Hold::Slot(_) | Hold::Untracked(_) | Hold::Secret(_) => false,
+        Hold::Slot(_) | Hold::Untracked(_) | Hold::Marked(_) => false,
         // SAFETY: the handle keeps it alive.
         Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(len),
     }
 }
 
-pub(super) fn home(word: Word) -> Option<std::sync::Arc<dyn core::any::Any + Send + Sync>> {
+pub(super) fn home(word: Word) -> Option<Arc<dyn core::any::Any + Send + Sync>> {
     let header = word.header()?;
     // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
     unsafe { (*header.as_ref().fixed.ledger).home() }

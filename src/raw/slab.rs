@@ -182,7 +182,11 @@ impl Attached {
     /// Lets the owner cut up to `limit`, unless the ledger is closed.
     pub(super) fn open(&self, limit: usize) {
         self.header().set_limit(limit);
-        if self.ledger.as_ref().is_some_and(|ledger| ledger.is_closed_now()) && !planted(Plant::CloseUnseen) {
+        let Some(ledger) = &self.ledger else { return };
+        // If somebody has begun to record, this thread sees that from now on, and makes no slab its current one. Otherwise who begins
+        // will see the limit and set it to 0.
+        ledger.log.look();
+        if ledger.is_closed_now() && !planted(Plant::CloseUnseen) {
             self.header().set_limit(0);
         }
     }
@@ -199,6 +203,16 @@ impl Attached {
         self.header().size()
     }
 
+    /// Bytes that are left where the slab is cut from now.
+    pub(crate) fn room(&self) -> usize {
+        self.header().room()
+    }
+
+    /// Handles on it, when nobody else makes or drops any.
+    pub(crate) fn handles(&self) -> u64 {
+        self.header().sums().map_or(0, |(_, handles, _)| handles)
+    }
+
     /// Cuts the next `n` bytes, if that many are left.
     #[inline]
     pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {
@@ -209,11 +223,12 @@ impl Attached {
         unsafe { cut(self.header, n, label) }
     }
 
-    /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id.
+    /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
     pub(crate) fn make_current(&self, pool: usize) {
-        if thread::is(self.header().owner()) {
-            thread::set_current(pool, self.header.as_ptr().cast());
-        }
+        let Some(ledger) = self.ledger.as_ref().filter(|_| thread::is(self.header().owner())) else { return };
+        let slab = self.header.as_ptr().cast();
+        // A hint will do: whoever begins to record sets the limit to 0, and who sets it to more asks in `open`.
+        if ledger.log.is_open() { thread::unset_current(slab) } else { thread::set_current(pool, slab) }
     }
 
     /// Whether no slice is left of this slab.

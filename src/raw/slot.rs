@@ -93,6 +93,8 @@ impl Mark {
     /// Another handle may have had a view of the same bytes.
     const EVER_SHARED: u32 = 1 << 26;
     const PARKED: u32 = 1 << 27;
+    /// Of a parked handle, whose word has no room for the mark: its end is logged.
+    const RECORDED: u32 = 1 << 28;
 
     pub(super) const UNIQUE: Mark = Mark(0);
     /// A read-only handle on bytes that somebody else may see.
@@ -126,7 +128,15 @@ impl Mark {
     }
 
     pub(super) fn unparked(self) -> Mark {
-        Mark(self.0 & !Mark::PARKED)
+        Mark(self.0 & !(Mark::PARKED | Mark::RECORDED))
+    }
+
+    pub(super) fn recorded(self) -> Mark {
+        Mark(self.0 | Mark::RECORDED)
+    }
+
+    pub(super) fn is_recorded(self) -> bool {
+        self.0 & Mark::RECORDED != 0
     }
 
     pub(super) fn is_parked(self) -> bool {
@@ -158,6 +168,7 @@ impl Mark {
 /// A handle owns its slot exclusively, so it publishes and clears it with plain stores; everyone else only looks.
 #[repr(C)]
 #[cfg_attr(not(bufslab_loom), repr(align(32)))]
+#[cfg_attr(bufslab_loom, repr(align(16)))]
 pub(crate) struct Slot {
     /// Where the handle's slice is. Stored last when published and first when cleared.
     extent: AtomicU64,
@@ -243,6 +254,12 @@ impl Slot {
     #[inline]
     pub(super) fn set_extent(&self, extent: Extent) {
         self.extent.store(extent.0, Ordering::Release);
+    }
+
+    /// Keeps only the `len` bytes that start `skip` bytes in.
+    #[inline]
+    pub(super) fn narrow(&self, skip: usize, len: usize) {
+        self.set_extent(self.own_extent().part(skip, len));
     }
 
     // Relaxed for the handle itself, which wrote them last, or got the slot through something that orders its reads.

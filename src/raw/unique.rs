@@ -4,6 +4,7 @@
 //! stay the handle's own, so that it can slide back to them. The region always ends where the capacity ends.
 
 use super::header::{Entry, Header};
+use super::log::EventKind;
 use super::owned::Owned;
 use super::segment::Segment;
 use super::shared::{self, Shared};
@@ -11,7 +12,7 @@ use super::slab::{Idle, Label};
 use super::slot::{Extent, Slot};
 use super::snapshot;
 use super::word::{Hold, Word};
-use super::{poison, secret};
+use super::{poison, recorded, secret};
 use crate::sync::{Plant, planted, thread};
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
@@ -245,6 +246,7 @@ impl Unique {
         self.capacity = capacity;
         slot.set_root(whole);
         slot.set_extent(whole);
+        recorded::log(self.word, EventKind::Resize);
         Reclaim::Taken
     }
 
@@ -263,6 +265,9 @@ impl Unique {
         slot.set_root(Extent::new(slot.root().offset(), slot.root().len() + more));
         slot.set_extent(Extent::new(extent.offset(), extent.len() + more));
         self.capacity += more;
+        if self.word.is_recorded() {
+            recorded::log(self.word, EventKind::Resize);
+        }
         true
     }
 
@@ -285,10 +290,7 @@ impl Unique {
             let extent = extent.part(front(extent, whole) + at, capacity);
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
-        if let Some(slot) = self.slot() {
-            let extent = slot.own_extent();
-            slot.set_extent(extent.part(0, front(extent, self.capacity) + at));
-        }
+        self.leave_to_the_other(|extent| extent.part(0, front(extent, whole) + at));
         let len = self.len.saturating_sub(at);
         self.len = self.len.min(at);
         self.capacity = at;
@@ -315,15 +317,24 @@ impl Unique {
             Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
         });
         // After the other side is listed: no byte is without a slot for a moment.
-        if let Some(slot) = self.slot() {
-            let extent = slot.own_extent();
-            slot.set_extent(extent.part(front(extent, self.capacity) + at, capacity));
-        }
+        self.leave_to_the_other(|extent| extent.part(front(extent, whole) + at, capacity));
         let head = Unique { ptr: self.ptr, len: at, capacity: at, word };
         self.ptr = middle;
         self.len -= at;
         self.capacity = capacity;
         head
+    }
+
+    /// Lists only this part: the other side of a split has the rest.
+    #[inline(always)]
+    fn leave_to_the_other(&self, part: impl FnOnce(Extent) -> Extent) {
+        if let Some(slot) = self.word.plain_slot() {
+            // SAFETY: slots are type-stable, and this one is the handle's.
+            let slot = unsafe { slot.as_ref() };
+            slot.set_extent(part(slot.own_extent()));
+        } else if self.word.is_marked() {
+            recorded::set_extent(self.word, part);
+        }
     }
 
     /// Takes `other` in, if it follows directly on the filled bytes and was split from the same allocation.
@@ -352,7 +363,12 @@ impl Unique {
         }
         let other = ManuallyDrop::new(other);
         // SAFETY: the other handle is consumed. Only its hold is given up: the region is this handle's now.
-        Ok(unsafe { other.word.hand_over() })
+        let hand_over = || unsafe { other.word.hand_over() };
+        if !other.word.is_recorded() {
+            return Ok(hand_over());
+        }
+        recorded::log(self.word, EventKind::Resize);
+        Ok(recorded::release(other.word, hand_over))
     }
 
     /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
@@ -362,27 +378,42 @@ impl Unique {
         if self.len == 0 {
             return (Shared::empty(), self.release());
         }
-        let slot = match self.word.hold() {
-            Hold::Slot(slot) => Some(slot),
-            Hold::Secret(word) => secret::wipe_around(word, |extent| front(extent, self.capacity), self.len),
-            _ => None,
-        };
-        if let Some(slot_ptr) = slot {
-            // SAFETY: slots are type-stable, and this one is the handle's.
-            let slot = unsafe { slot_ptr.as_ref() };
-            let extent = slot.own_extent();
-            slot.set_mark(slot.mark().shared());
-            if extent.len() != self.len && !extent.is_whole() {
-                poison::shrink(slot_ptr, front(extent, self.capacity), self.len);
-                slot.set_extent(extent.part(front(extent, self.capacity), self.len));
-                if self.len < self.capacity {
-                    give_back(slot_ptr, extent.end(), self.capacity - self.len);
-                }
-            }
+        match self.word.hold() {
+            Hold::Slot(slot) => self.list_frozen(slot),
+            Hold::Marked(word) => self.list_frozen_marked(word),
+            _ => {}
         }
         let this = ManuallyDrop::new(self);
         // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to.
         (unsafe { Shared::from_parts(this.ptr, this.len, this.word) }, None)
+    }
+
+    /// Lists the filled bytes alone, as read-only.
+    #[inline(always)]
+    fn list_frozen(&self, slot_ptr: NonNull<Slot>) {
+        // SAFETY: slots are type-stable, and this one is the handle's.
+        let slot = unsafe { slot_ptr.as_ref() };
+        let extent = slot.own_extent();
+        slot.set_mark(slot.mark().shared());
+        if extent.len() != self.len && !extent.is_whole() {
+            poison::shrink(slot_ptr, front(extent, self.capacity), self.len);
+            slot.set_extent(extent.part(front(extent, self.capacity), self.len));
+            if self.len < self.capacity {
+                give_back(slot_ptr, extent.end(), self.capacity - self.len);
+            }
+        }
+    }
+
+    /// The same for a marked handle, which holds what `word` says.
+    #[cold]
+    #[inline(never)]
+    fn list_frozen_marked(&self, word: Word) {
+        let Hold::Slot(slot) = word.hold() else { return };
+        if self.is_secret() {
+            secret::wipe_around(slot, |extent| front(extent, self.capacity), self.len);
+        }
+        self.list_frozen(slot);
+        recorded::log(self.word, EventKind::Freeze);
     }
 
     /// As [`Shared::retained_size`].
@@ -402,6 +433,9 @@ impl Unique {
     pub(crate) fn set_tag(&mut self, tag: u32) {
         if let Some(slot) = self.slot() {
             slot.set_mark(slot.mark().with_tag(tag));
+        }
+        if self.word.is_recorded() {
+            recorded::log(self.word, EventKind::Tag);
         }
     }
 
@@ -449,12 +483,25 @@ impl Unique {
             return Header::delist_as_guest(slot);
         }
         match self.word.hold() {
-            Hold::Secret(_) => return secret::release_unique(self),
+            Hold::Marked(_) => return self.release_marked(),
             Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),
             _ => {}
         }
         // SAFETY: the handle is consumed.
         unsafe { self.word.release() }
+    }
+}
+
+impl Unique {
+    /// The same for a marked handle.
+    #[cold]
+    fn release_marked(mut self) -> Option<Idle> {
+        let word = self.word;
+        if !word.is_recorded() {
+            return secret::release_unique(self);
+        }
+        self.word = word.without_record();
+        recorded::release(word, || self.release())
     }
 }
 

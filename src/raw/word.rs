@@ -6,11 +6,12 @@ use super::owned::Owned;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
-use super::{poison, secret};
+use super::{poison, recorded, secret};
 use core::ptr::{self, NonNull};
 
-/// A tagged pointer. The two low bits tell what it points to, the third one whether the handle's bytes are overwritten when it
-/// goes away ([`secret`]); what it points to is at least eight-aligned.
+/// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
+/// goes away ([`secret`]), the fourth whether what happens to it is logged ([`recorded`]): its marks. What it points to is at
+/// least sixteen-aligned.
 #[derive(Clone, Copy)]
 pub(crate) struct Word(*mut ());
 
@@ -20,7 +21,9 @@ const UNTRACKED: usize = 2;
 const POOL: usize = 3;
 const KIND: usize = 3;
 const SECRET: usize = 4;
-const TAG: usize = KIND | SECRET;
+const RECORDED: usize = 8;
+const MARKS: usize = SECRET | RECORDED;
+const TAG: usize = KIND | MARKS;
 
 const _: () = assert!(align_of::<Slot>() > TAG && align_of::<Owned>() > TAG && align_of::<Header>() > TAG);
 
@@ -38,8 +41,8 @@ pub(super) enum Hold {
     /// Nothing, but it remembers the pool with this id: an empty buffer that will grow there, to at least the size it had
     /// once (see [`Word::remembered`]).
     Pool(usize),
-    /// What this word without its mark says, by a handle whose bytes are overwritten when it goes away.
-    Secret(Word),
+    /// What this word without its marks says, by a handle that has some.
+    Marked(Word),
 }
 
 impl Word {
@@ -74,12 +77,12 @@ impl Word {
             0 => 0,
             kib => kib.ilog2() as usize + 1,
         };
-        Word(ptr::without_provenance_mut(id << 6 | class << 3 | POOL))
+        Word(ptr::without_provenance_mut(id << 7 | class << 4 | POOL))
     }
 
     /// The size that an empty buffer once had, rounded down to a power of two from 1 to 64 KiB, or nothing.
     pub(super) fn remembered(self) -> usize {
-        match self.0.addr() >> 3 & 7 {
+        match self.0.addr() >> 4 & 7 {
             class @ 1.. if self.0.addr() & KIND == POOL => 512 << class,
             _ => 0,
         }
@@ -94,13 +97,32 @@ impl Word {
         Word(self.0.map_addr(|address| address | SECRET))
     }
 
-    pub(super) fn without_mark(self) -> Word {
-        Word(self.0.map_addr(|address| address & !SECRET))
+    pub(super) fn is_recorded(self) -> bool {
+        self.0.addr() & RECORDED != 0
+    }
+
+    /// The same, marked to be logged.
+    pub(super) fn recorded(self) -> Word {
+        Word(self.0.map_addr(|address| address | RECORDED))
+    }
+
+    pub(super) fn without_record(self) -> Word {
+        Word(self.0.map_addr(|address| address & !RECORDED))
+    }
+
+    /// Whether there is any mark.
+    #[inline(always)]
+    pub(super) fn is_marked(self) -> bool {
+        self.0.addr() & MARKS != 0
+    }
+
+    pub(super) fn without_marks(self) -> Word {
+        Word(self.0.map_addr(|address| address & !MARKS))
     }
 
     /// What is held, whether by a marked handle or not.
     pub(super) fn hold_of_any(self) -> Hold {
-        self.without_mark().hold()
+        self.without_marks().hold()
     }
 
     /// Through its slot if it has one.
@@ -134,7 +156,7 @@ impl Word {
     #[cold]
     #[inline(never)]
     fn slot_of_marked(self) -> Option<NonNull<Slot>> {
-        self.without_mark().plain_slot()
+        self.without_marks().plain_slot()
     }
 
     #[inline(always)]
@@ -144,8 +166,8 @@ impl Word {
         if address & TAG == SLOT {
             return NonNull::new(self.0).map_or(Hold::Nothing, |slot| Hold::Slot(slot.cast()));
         }
-        if self.is_secret() {
-            return Hold::Secret(self.without_mark());
+        if self.is_marked() {
+            return Hold::Marked(self.without_marks());
         }
         let untagged = self.0.map_addr(|address| address & !TAG);
         let Some(target) = NonNull::new(untagged) else {
@@ -154,7 +176,7 @@ impl Word {
         match address & TAG {
             OWNED => Hold::Owned(target.cast()),
             UNTRACKED => Hold::Untracked(target.cast()),
-            _ => Hold::Pool(address >> 6),
+            _ => Hold::Pool(address >> 7),
         }
     }
 
@@ -214,12 +236,30 @@ impl Word {
         match self.hold() {
             Hold::Untracked(header) => return Header::drop_untracked(header),
             // SAFETY: the caller's promise.
-            Hold::Secret(word) => return unsafe { secret::release(word) },
+            Hold::Marked(_) => return unsafe { self.release_marked() },
             // SAFETY: the caller's promise.
             Hold::Owned(owned) => unsafe { Owned::release(owned) },
             Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
         }
         None
+    }
+
+    /// The same for a marked handle.
+    ///
+    /// # Safety
+    ///
+    /// As above.
+    #[cold]
+    unsafe fn release_marked(self) -> Option<Idle> {
+        if self.is_recorded() {
+            return recorded::release(self, || {
+                let word = self.without_record();
+                // SAFETY: the caller's promise.
+                unsafe { if word.is_secret() { secret::release(word.without_marks()) } else { word.release() } }
+            });
+        }
+        // SAFETY: the caller's promise.
+        unsafe { secret::release(self.without_marks()) }
     }
 
     /// Gives up the hold of a handle whose range another one has taken over.
@@ -231,7 +271,7 @@ impl Word {
         match self.any_slot() {
             Some(slot) => Header::delist(slot),
             // SAFETY: the caller's promise.
-            None => unsafe { self.without_mark().release() },
+            None => unsafe { self.without_marks().release() },
         }
     }
 
@@ -242,7 +282,7 @@ impl Word {
     pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         match self.plain_slot() {
             Some(slot) => Word::on_slab_of(slot, complete),
-            None if self.is_secret() => self.without_mark().another_secret(complete),
+            None if self.is_marked() => self.another_marked(complete),
             None => self.another_without_slot(),
         }
     }
@@ -263,19 +303,23 @@ impl Word {
             Hold::Untracked(header) => Header::enlist_untracked(header),
             // SAFETY: the caller's handle keeps it alive.
             Hold::Owned(owned) => unsafe { owned.as_ref() }.retain(),
-            Hold::Slot(_) | Hold::Secret(_) | Hold::Nothing | Hold::Pool(_) => {}
+            Hold::Slot(_) | Hold::Marked(_) | Hold::Nothing | Hold::Pool(_) => {}
         }
         self
     }
 
-    /// As [`another`](Word::another), marked, for this word, which is the one without the mark.
+    /// As [`another`](Word::another), for a marked handle: what is made from it has its marks.
     #[cold]
     #[inline(never)]
-    fn another_secret(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
-        let word = match self.hold() {
-            Hold::Slot(slot) => Word::on_slab_of(slot, complete),
-            _ => self.another_without_slot(),
+    fn another_marked(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+        let mut word = self.without_marks();
+        word = match word.hold() {
+            Hold::Slot(slot) => {
+                let made = Word::on_slab_of(slot, complete);
+                if self.is_recorded() { recorded::derived(slot, made) } else { made }
+            }
+            _ => word.another_without_slot(),
         };
-        word.secret()
+        if self.is_secret() { word.secret() } else { word }
     }
 }

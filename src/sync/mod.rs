@@ -160,6 +160,10 @@ pub enum Plant {
     ForeignEndRelaxed,
     /// A foreign slab keeps only the first `Bytes` that was adopted for it.
     ForeignKeepsFirstOnly,
+    /// A thread goes back to its fast path without asking whether a recording has begun.
+    RecordUnseen,
+    /// The end of a recorded handle is logged when its slot may be another one's already.
+    EndLoggedLate,
     /// A count that was caught in the middle of detaching is believed.
     SumsBelieveBias,
 }
