@@ -56,6 +56,11 @@ impl CompactPolicy {
         CompactPolicy { pack, ..self }
     }
 
+    /// From which age on, and below how many per cent.
+    pub(crate) fn bounds(&self) -> (Duration, u8) {
+        (self.older_than, self.below_percent)
+    }
+
     pub(crate) fn packs(&self) -> bool {
         self.pack
     }

@@ -1,6 +1,7 @@
 //! Floor 1: what can go wrong, with the numbers that matter.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Why a pool could not hand out memory.
@@ -82,7 +83,7 @@ impl fmt::Display for TagShare {
 }
 
 /// `1,234`
-fn grouped(n: usize) -> String {
+pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -95,7 +96,7 @@ fn grouped(n: usize) -> String {
 }
 
 /// `512 B`, `12 MiB`, `1.5 GiB`: one decimal where it is not a whole number of units.
-fn rounded(n: usize) -> String {
+pub(crate) fn rounded(n: usize) -> String {
     const UNITS: [(u32, &str); 4] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     let n = n as u128;
     for (bits, unit) in UNITS {
@@ -299,30 +300,40 @@ impl std::error::Error for AllocError {}
 /// ```
 /// let error = bufslab::SlabPool::builder().slab_size(0).build().unwrap_err();
 /// assert_eq!(error.field(), "slab_size");
-/// assert_eq!(error.to_string(), "slab_size is 0: it must be from 1 to 1073741824 bytes");
+/// assert_eq!(error.to_string(), "slab_size is 0: it must be from 1 B to 1 GiB");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct BuildError {
-    field: &'static str,
+    field: Cow<'static, str>,
     value: String,
     allowed: String,
 }
 
 impl BuildError {
-    pub(crate) fn new(field: &'static str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
-        BuildError { field, value: value.into(), allowed: allowed.into() }
+    pub(crate) fn new(
+        field: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> Self {
+        BuildError { field: field.into(), value: value.into(), allowed: allowed.into() }
     }
 
-    /// The builder's method or the environment variable whose value was refused.
+    /// The builder's method, the key of a configuration file or the environment variable whose value was refused.
     #[must_use]
-    pub fn field(&self) -> &'static str {
-        self.field
+    pub fn field(&self) -> &str {
+        &self.field
     }
 
     /// The value that was refused, as it was given.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
+    }
+
+    /// What is allowed, with units, as it stands behind "it must be".
+    #[must_use]
+    pub fn allowed(&self) -> &str {
+        &self.allowed
     }
 }
 

@@ -70,9 +70,15 @@
 //! On the thread that owns a slab, allocating, freezing, cloning, slicing, splitting and dropping use no atomic
 //! read-modify-write and allocate nothing, with every slice tracked; anywhere else, and on slabs that their owner has left,
 //! a clone or a drop is one. What this crate does not do, and where it is the wrong choice, is in [`docs::limitations`].
+//! What the size of slabs costs and saves is measured in [`docs::slab_size`].
 //!
 //! A buffer can be marked to be overwritten when it goes away: what that covers, and the debug modes that find stale pointers into
 //! slabs, is in [`docs::secrecy`].
+//!
+//! # Configuring a pool
+//!
+//! By [`SlabPool::builder`], by a configuration file, by variables such as `SLAB_BUFFER_SIZE`: [`docs::configuration`] has every setting with
+//! its range, and says who counts. Every report tells what is in effect, and who said so.
 //!
 //! # Finding a pin
 //!
@@ -95,7 +101,7 @@
 //! None is on by default, and none is needed for a report as text, JSON, CSV, HTML, `.heapsnapshot`, folded stacks or Prometheus'
 //! text.
 //!
-//! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`.
+//! * `serde`: `Serialize` and `Deserialize` for the two buffer types, as in `bytes`, and for [`PoolConfig`], out of a configuration file.
 //! * `backtraces`: [`Level::Backtraces`] takes stacks, and suspects leave them.
 //! * `json`: [`PinReport`] is read back from its JSON by `PinReport::from_json`.
 //! * `mmap`: `MmapSource`, slabs of pages of their own or of huge pages, which [`punch`](SlabPool::punch) gives back to the system under
@@ -116,6 +122,7 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+mod adapt;
 mod buf;
 mod compaction;
 mod config;
@@ -148,7 +155,7 @@ mod watch;
 pub use buf::{AllocAsync, SlabBytes, SlabBytesMut};
 pub use bytes::{Buf, BufMut};
 pub use compaction::{CompactPolicy, Compaction};
-pub use config::{Level, Reuse};
+pub use config::{Level, PoolConfig, Reuse, SetBy, Setting};
 pub use error::{AllocError, BuildError, TagShare};
 pub use foreign::{CompactBytes, Compacted, Foreign, compact_bytes};
 #[doc(hidden)]

@@ -1,12 +1,12 @@
 //! Floor 1: how large the slabs of a pool are: a size that somebody chose, or one that the pool finds.
 
-use core::fmt;
-
 /// The size of a pool's slabs: a number of bytes, or [`Auto`].
 ///
 /// ```
 /// use bufslab::{Auto, SlabPool, SlabSize};
 ///
+/// assert_eq!("auto:16KiB..1MiB".parse(), Ok(SlabSize::from(Auto)));
+/// assert_eq!(SlabSize::from(102_400).to_string(), "100KiB");
 /// let fixed = SlabPool::builder().slab_size(100 * 1024).build()?;
 /// let found = SlabPool::builder().slab_size(Auto).build()?;
 /// let within = SlabPool::builder().slab_size(Auto.between(32 * 1024, 256 * 1024)).build()?;
@@ -54,6 +54,24 @@ impl SlabSize {
             SlabSize::Auto { min, max } => default.min(max).max(min),
         }
     }
+
+    /// What a pool with this limit makes of it, and the size that it begins with. A size that it finds is at most an eighth of the limit,
+    /// but for the lower bound: each thread has two slabs.
+    pub(crate) fn under(self, max_bytes: Option<usize>) -> (SlabSize, usize) {
+        let sizing = match (self, max_bytes) {
+            (SlabSize::Auto { min, max }, Some(limit)) => SlabSize::Auto { min, max: max.min(limit / 8).max(min) },
+            _ => self,
+        };
+        (sizing, sizing.first(crate::config::DEFAULT_SLAB_SIZE))
+    }
+
+    /// The smallest size that a pool with it has.
+    pub(crate) fn least(self) -> usize {
+        match self {
+            SlabSize::Fixed(bytes) => bytes,
+            SlabSize::Auto { min, .. } => min,
+        }
+    }
 }
 
 impl From<usize> for SlabSize {
@@ -65,15 +83,5 @@ impl From<usize> for SlabSize {
 impl From<Auto> for SlabSize {
     fn from(auto: Auto) -> SlabSize {
         auto.between(AUTO_MIN, AUTO_MAX)
-    }
-}
-
-/// `65536`, `auto 16384..1048576`
-impl fmt::Display for SlabSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SlabSize::Fixed(bytes) => write!(f, "{bytes}"),
-            SlabSize::Auto { min, max } => write!(f, "auto {min}..{max}"),
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! | `limits` | `watch` and its exit codes |
 //! | `live` | against `admin::Server`, over TCP and a unix socket |
 //! | `servers` | against servers that answer in every other way there is |
+//! | `traces` | what was recorded, shown |
 //! | `usage` | help, completions, and what is said of wrong arguments |
 //!
 //! What needs a terminal (`top`) is in `.ci/cli`.
@@ -20,5 +21,6 @@ mod cli {
     #[cfg(feature = "admin")]
     mod live;
     mod servers;
+    mod traces;
     mod usage;
 }

@@ -5,9 +5,10 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
-use crate::plan::{Case, Mode, NODE_SLAB, SMALL_SLAB, Scenario, size_name};
+use crate::plan::{Case, Mode, NODE_SLAB, SMALL_SLAB, Scenario};
 use crate::published::Published;
 use crate::run::Run;
+use crate::size::size_name;
 
 const SIZE: (u32, u32) = (960, 560);
 const MB: f64 = 1e6;

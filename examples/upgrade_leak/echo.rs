@@ -10,27 +10,27 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
 /// The WebSocket library reads from `arrived` and writes to `leaving`; neither ever blocks.
-#[derive(Default)]
-struct Pipes {
-    arrived: VecDeque<SlabBytes>,
+struct Pipes<B> {
+    arrived: VecDeque<B>,
     leaving: Vec<u8>,
 }
 
-/// An open WebSocket that echoes.
-pub struct Echo(WebSocket<Pipes>);
+/// An open WebSocket that echoes what arrives in slices of the type `B`.
+pub struct Echo<B = SlabBytes>(WebSocket<Pipes<B>>);
 
-impl Default for Echo {
-    fn default() -> Echo {
+impl<B: Buf> Default for Echo<B> {
+    fn default() -> Echo<B> {
         // Small, because there is one for each connection and none of them says much.
         let config = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
-        Echo(WebSocket::from_raw_socket(Pipes::default(), Role::Server, Some(config)))
+        let pipes = Pipes { arrived: VecDeque::new(), leaving: Vec::new() };
+        Echo(WebSocket::from_raw_socket(pipes, Role::Server, Some(config)))
     }
 }
 
-impl Echo {
+impl<B: Buf> Echo<B> {
     /// Takes what has arrived, and returns what is to be sent. The slice is let go before this
     /// returns: the library copies frames into a buffer of its own.
-    pub fn answer(&mut self, arrived: SlabBytes) -> Result<Vec<u8>> {
+    pub fn answer(&mut self, arrived: B) -> Result<Vec<u8>> {
         self.0.get_mut().arrived.push_back(arrived);
         loop {
             match self.0.read() {
@@ -45,22 +45,21 @@ impl Echo {
     }
 }
 
-impl Read for Pipes {
+impl<B: Buf> Read for Pipes<B> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(slice) = self.arrived.front_mut() else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
-        let count = slice.len().min(into.len());
-        into[..count].copy_from_slice(&slice[..count]);
-        slice.advance(count);
-        if slice.is_empty() {
+        let count = slice.remaining().min(into.len());
+        slice.copy_to_slice(&mut into[..count]);
+        if !slice.has_remaining() {
             self.arrived.pop_front();
         }
         Ok(count)
     }
 }
 
-impl Write for Pipes {
+impl<B> Write for Pipes<B> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.leaving.write(bytes)
     }

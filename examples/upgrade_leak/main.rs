@@ -53,6 +53,7 @@ mod progress;
 mod published;
 mod run;
 mod server;
+mod size;
 mod tls;
 
 use std::io::Write;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::plan::{Mode, Scenario, Selection};
+use crate::size;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -62,7 +63,7 @@ impl Options {
                 "--mode" => {
                     options.selection.mode = Some(pick(&name, &value()?, &Mode::ALL, Mode::name)?);
                 }
-                "--slab-size" => options.selection.slab_size = Some(size(&name, &value()?)?),
+                "--slab-size" => options.selection.slab_size = Some(size::parse(&name, &value()?)?),
                 "--virtual-seconds" => options.virtual_seconds = seconds(&name, &value()?)?,
                 "--speed" => options.speed = speed(&name, &value()?)?,
                 "--out" => options.out = PathBuf::from(value()?),
@@ -78,17 +79,6 @@ fn pick<T: Copy>(option: &str, value: &str, all: &[T], name: fn(T) -> &'static s
         let names: Vec<&str> = all.iter().copied().map(name).collect();
         format!("{option} {value}: must be one of {}", names.join(", "))
     })
-}
-
-fn size(option: &str, value: &str) -> Result<usize> {
-    let (digits, unit) = match value {
-        _ if value.ends_with("KiB") => (value.trim_end_matches("KiB"), 1024),
-        _ if value.ends_with("MiB") => (value.trim_end_matches("MiB"), 1024 * 1024),
-        _ => (value, 1),
-    };
-    let number: usize =
-        digits.trim().parse().with_context(|| format!("{option} {value}: must be a size such as 102400 or 100KiB"))?;
-    number.checked_mul(unit).with_context(|| format!("{option} {value}: is too large"))
 }
 
 fn seconds(option: &str, value: &str) -> Result<u32> {

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::chart;
 use crate::measure::{resident_bytes, slope};
-use crate::plan::{Mode, Scenario, size_name};
+use crate::plan::{Mode, Scenario};
 use crate::published::Published;
 use crate::run::Run;
+use crate::size::size_name;
 
 /// What is printed at the end: the table, what the clients did not manage, and the culprit's report.
 pub fn shown(runs: &[Run], published: &Published, out: &Path) -> String {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bufslab::Reuse;
 
+use crate::size::size_name;
+
 /// Node 0.8's TLS module read into slabs of this size.
 pub const NODE_SLAB: usize = 10 * 1024 * 1024;
 /// The remedy that was proposed at the time, and never measured.
@@ -143,17 +145,5 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = size_name(self.slab_size);
         write!(f, "{}/{} with slabs of {size}", self.scenario.name(), self.mode.name())
-    }
-}
-
-/// A size in the largest binary unit that divides it.
-pub fn size_name(bytes: usize) -> String {
-    const KIB: usize = 1024;
-    const MIB: usize = 1024 * KIB;
-    match bytes {
-        0 => "0 B".to_owned(),
-        _ if bytes % MIB == 0 => format!("{} MiB", bytes / MIB),
-        _ if bytes % KIB == 0 => format!("{} KiB", bytes / KIB),
-        _ => format!("{bytes} B"),
     }
 }

@@ -22,19 +22,24 @@ impl Tls {
         let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
         let certificate = made.cert.der().clone();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let provider = Arc::new(ring::default_provider());
 
-        let server = ServerConfig::builder_with_provider(provider.clone())
+        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.clone()], key.into())?;
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone())?;
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let client = trusting(certificate.clone())?;
 
         Ok(Tls { server: Arc::new(server), client: Arc::new(client), certificate })
     }
+}
+
+/// The configuration of a client that trusts this certificate and no other.
+pub fn trusting(certificate: CertificateDer<'static>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate)?;
+    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(client)
 }

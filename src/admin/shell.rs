@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use super::console::{Console, Refusal};
-use crate::report::{Part, What, bytes, diff, span};
+use crate::report::{AllSettings, Part, What, bytes, diff, span};
 
 /// Lines in a row that may be no command before the session ends: nobody is there then.
 const MAX_STRIKES: u32 = 10;
@@ -19,6 +19,7 @@ slab ID          one slab and every slice on it
 diff [ID]        what changed since the last report you saw, or since report ID
 reports          the reports that diff can compare with
 pool [NAME]      the pools, or another one to look at
+config           every setting with its value, and who set it
 level [NAME]     the tracking level, or a new one, if the program allows it
 compact          asks the program to compact, if it allows it
 help             this
@@ -121,6 +122,7 @@ impl Shell {
                 }
                 Err(refusal) => writeln!(out, "{}", refusal.text)?,
             },
+            ("config" | "settings", _) => writeln!(out, "{}", AllSettings(&console.pools()[self.pool]))?,
             ("level", "") => writeln!(out, "{}", console.pools()[self.pool].tracking())?,
             ("level", name) => told(console.change_level(self.pool, name), out)?,
             ("compact", _) => told(console.compact(self.pool), out)?,

@@ -4,6 +4,10 @@
 #[doc = include_str!("around_the_pin.md")]
 pub mod around_the_pin {}
 
+/// Every setting of a pool: method, variable, key of a file, default, range, and who counts.
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
 /// Every difference to `bytes`, each with its reason.
 #[doc = include_str!("differences.md")]
 pub mod differences {}
@@ -61,3 +65,13 @@ pub mod finding_a_pin {}
 /// Parked slices: copied only if they live long, and how a slice is moved under its readers.
 #[doc = include_str!("late_compaction.md")]
 pub mod late_compaction {}
+
+/// Traces: what a program asked of a pool, and the file format.
+///
+#[doc = include_str!("traces.md")]
+pub mod traces {}
+/// What the size of slabs costs and saves, measured.
+///
+#[doc = include_str!("pictures/slab_size.md")]
+#[doc = include_str!("slab_size.md")]
+pub mod slab_size {}

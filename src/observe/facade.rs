@@ -27,6 +27,7 @@ const MAX_GROUPS: usize = 200;
 ///
 /// * A series cannot be withdrawn. A tag that no longer pins is set to 0, and its series stays until the exporter's own
 ///   timeout for idle metrics. A pool gets at most 200 of them for each metric; tags that come later count as `(other)`.
+///   Settings that are no longer in effect are set to 0 in the same way.
 /// * A distribution cannot be set. At each call the histograms take a sample of at most 256 observations, evenly spaced
 ///   over all slices or slabs. Quantiles over a stretch of time are right; sums and counts say nothing.
 /// * The figure of the whole process, `bufslab_names_bytes`, is that of these pools' reports.
@@ -37,6 +38,8 @@ pub struct SlabMetrics {
     pools: Vec<SlabPool>,
     /// By metric and pool: what each group was last set to.
     groups: HashMap<(&'static str, String), BTreeMap<String, f64>>,
+    /// By metric and pool: the labels that tell what is so at present.
+    infos: HashMap<(&'static str, String), Vec<Label>>,
 }
 
 impl SlabMetrics {
@@ -49,7 +52,7 @@ impl SlabMetrics {
     /// For several pools.
     #[must_use]
     pub fn of_pools<'a>(pools: impl IntoIterator<Item = &'a SlabPool>) -> SlabMetrics {
-        SlabMetrics { pools: pools.into_iter().cloned().collect(), groups: HashMap::new() }
+        SlabMetrics { pools: pools.into_iter().cloned().collect(), groups: HashMap::new(), infos: HashMap::new() }
     }
 
     /// Describes every metric to the installed recorder, and sets each to its present figure. Takes one report of each
@@ -69,6 +72,16 @@ impl SlabMetrics {
                     }
                     (Point::Number(figure), labels) if kind == MetricKind::Counter => {
                         ::metrics::counter!(name, owned(labels)).absolute(figure as u64);
+                    }
+                    (Point::Number(figure), labels @ [(_, pool), ..]) if labels.len() > 2 => {
+                        let known = self.infos.entry((name, (*pool).to_owned())).or_default();
+                        let now = owned(labels);
+                        if *known != now && !known.is_empty() {
+                            // It was so.
+                            ::metrics::gauge!(name, known.clone()).set(0.0);
+                        }
+                        ::metrics::gauge!(name, now.clone()).set(figure);
+                        *known = now;
                     }
                     (Point::Number(figure), labels) => ::metrics::gauge!(name, owned(labels)).set(figure),
                     (Point::Distribution(each), labels) => {

@@ -6,7 +6,7 @@ use crate::raw::{Around, Attached, Search};
 use crate::sync::{AtomicU32, Ordering};
 
 /// How much memory may be taken without a search after searches that found nothing, in bytes.
-const UNSEARCHED: usize = 1 << 20;
+pub(crate) const UNSEARCHED: usize = 1 << 20;
 
 /// Searches in a row before an allocation fails: 256 slabs are glanced at, in all pools but the largest each of them.
 const TURNS: usize = 16;

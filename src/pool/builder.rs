@@ -3,7 +3,7 @@
 use super::pressure::{Mark, Pressure};
 use super::{Core, SlabPool};
 use crate::compaction::CompactPolicy;
-use crate::config::{Config, DEFAULT_SLAB_SIZE, Level, Reuse, parse_level, parse_size};
+use crate::config::{Config, Environment, Key, Level, PoolConfig, Reuse, SetBy};
 use crate::error::BuildError;
 use crate::policy::{RetainPolicy, SuspectPolicy};
 use crate::raw::{HeapSource, SlabSource};
@@ -41,16 +41,13 @@ impl Default for SlabPoolBuilder {
 
 impl SlabPoolBuilder {
     /// What reports call the pool. Default: `unnamed`.
-    pub fn name(mut self, name: &str) -> Self {
-        self.config.name = name.to_owned();
-        self
+    pub fn name(self, name: &str) -> Self {
+        self.put(Key::Name, |config| config.name = name.to_owned())
     }
 
     /// Size of a slab in bytes, from 1 to 1 GiB, which need not be a multiple of anything, or [`Auto`](crate::Auto). Default: 64 KiB.
-    pub fn slab_size(mut self, size: impl Into<SlabSize>) -> Self {
-        self.config.sizing = size.into();
-        self.config.slab_size = self.config.sizing.first(DEFAULT_SLAB_SIZE);
-        self
+    pub fn slab_size(self, size: impl Into<SlabSize>) -> Self {
+        self.put(Key::SlabSize, |config| config.set_slab_size(size.into()))
     }
 
     /// What becomes of a slab that some slice still pins. Default: [`Reuse::AroundThePin`].
@@ -77,9 +74,8 @@ impl SlabPoolBuilder {
     /// assert!(pool.stats().pinned_slabs <= 3);
     /// # Ok::<(), bufslab::BuildError>(())
     /// ```
-    pub fn reuse(mut self, reuse: Reuse) -> Self {
-        self.config.reuse = reuse;
-        self
+    pub fn reuse(self, reuse: Reuse) -> Self {
+        self.put(Key::Reuse, |config| config.reuse = reuse)
     }
 
     /// Hard limit on slab memory in bytes, idle slabs included. Default: none.
@@ -87,9 +83,8 @@ impl SlabPoolBuilder {
     /// A thread that runs into it takes the idle slabs that other threads have at hand. The two slabs that each allocating
     /// thread is attached to stay out of the others' reach, also while they are empty: allow for them.
     /// [`docs::limits`](crate::docs::limits) says what a pool does at its limit.
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_bytes = Some(bytes);
-        self
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        self.put(Key::MaxBytes, |config| config.max_bytes = Some(bytes))
     }
 
     /// Calls `f` when taking a slab brings the memory in use above `percent` of [`max_bytes`](SlabPoolBuilder::max_bytes), and
@@ -129,9 +124,8 @@ impl SlabPoolBuilder {
 
     /// How much memory of empty slabs is kept for their next use at most, in bytes; more is given back to the source at once,
     /// and what nobody needs [after a while](SlabPoolBuilder::idle_decay). Default: 16 MiB.
-    pub fn idle_bytes(mut self, bytes: usize) -> Self {
-        self.config.idle_bytes = bytes;
-        self
+    pub fn idle_bytes(self, bytes: usize) -> Self {
+        self.put(Key::IdleBytes, |config| config.idle_bytes = bytes)
     }
 
     /// The interval after which idle slabs go back to the source if nobody needed them. Default: one second.
@@ -144,16 +138,14 @@ impl SlabPoolBuilder {
     /// It happens in passing, when a thread of the pool changes or reuses slabs, and at most 1 MiB or one slab at a time;
     /// [`SlabPool::maintain_every`] does it also while nobody does. `Duration::ZERO` switches it off.
     /// [More on this](crate::docs::returning_memory).
-    pub fn idle_decay(mut self, interval: Duration) -> Self {
-        self.config.idle_decay = interval;
-        self
+    pub fn idle_decay(self, interval: Duration) -> Self {
+        self.put(Key::IdleDecay, |config| config.idle_decay = interval)
     }
 
     /// How much memory headers and slots may use, in bytes. Past it handles are untracked, and reports say how many.
     /// Default: no limit.
-    pub fn max_ledger_bytes(mut self, bytes: usize) -> Self {
-        self.config.ledger_bytes = Some(bytes);
-        self
+    pub fn max_ledger_bytes(self, bytes: usize) -> Self {
+        self.put(Key::MaxLedgerBytes, |config| config.ledger_bytes = Some(bytes))
     }
 
     /// Whether a slab is overwritten with zeros before it is used again. Default: no.
@@ -161,34 +153,29 @@ impl SlabPoolBuilder {
     /// Safe code cannot read what a slab held before in either case. What a writer gives back within one life of a slab (a
     /// buffer that is dropped unfrozen, the tail of one that is frozen) is handed out again as it was, and what goes back to the
     /// source too. [`zero_on_drop`](crate::SlabBytesMut::zero_on_drop) has no such gaps; see [`docs::secrecy`](crate::docs::secrecy).
-    pub fn zero_on_recycle(mut self, zero: bool) -> Self {
-        self.config.zero_on_recycle = zero;
-        self
+    pub fn zero_on_recycle(self, zero: bool) -> Self {
+        self.put(Key::ZeroOnRecycle, |config| config.zero_on_recycle = zero)
     }
 
     /// How much is known of each slice. Default: [`Level::Sites`].
-    pub fn tracking(mut self, level: Level) -> Self {
-        self.config.level = level;
-        self
+    pub fn tracking(self, level: Level) -> Self {
+        self.put(Key::Tracking, |config| config.level = level)
     }
 
     /// What [`SlabBytes::retain`](crate::SlabBytes::retain) asks. Default: [`RetainPolicy::default`].
-    pub fn retain_policy(mut self, policy: RetainPolicy) -> Self {
-        self.config.retain_policy = policy;
-        self
+    pub fn retain_policy(self, policy: RetainPolicy) -> Self {
+        self.put(Key::RetainPolicy, |config| config.retain_policy = policy)
     }
 
     /// When [`SlabPool::maintain`] moves [`Parked`](crate::Parked) slices out of their slabs. Default: [`CompactPolicy::new`].
-    pub fn compact_policy(mut self, policy: CompactPolicy) -> Self {
-        self.config.compact_policy = policy;
-        self
+    pub fn compact_policy(self, policy: CompactPolicy) -> Self {
+        self.put(Key::CompactPolicy, |config| config.compact_policy = policy)
     }
 
     /// Which slabs become suspects, whose slices leave the stack of whatever touches them. Looked for whenever a report is
     /// taken. Needs the feature `backtraces` to be of use. Default: none.
-    pub fn suspects(mut self, policy: SuspectPolicy) -> Self {
-        self.config.suspects = Some(policy);
-        self
+    pub fn suspects(self, policy: SuspectPolicy) -> Self {
+        self.put(Key::Suspects, |config| config.suspects = Some(policy))
     }
 
     /// Where slab memory comes from. Default: [`HeapSource`].
@@ -197,24 +184,54 @@ impl SlabPoolBuilder {
         self
     }
 
-    /// Takes over what the environment says; see [`SlabPool::from_env`].
-    pub(crate) fn apply_env(mut self) -> Result<Self, BuildError> {
-        self.read_env(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))?;
+    /// Takes over what a configuration file says; see [`PoolConfig`]. What it does not say stays as it is.
+    ///
+    /// A file counts for more than the program's own calls, and the environment for more than a file, in whatever order they come:
+    /// see [`docs::configuration`](crate::docs::configuration).
+    pub fn config(mut self, said: &PoolConfig) -> Self {
+        self.config.take(said, |_| SetBy::File);
+        self
+    }
+
+    /// Takes over what the environment says: the variables `PREFIX_BUFFER_SIZE`, `PREFIX_MAX_BYTES` and so on, as listed in
+    /// [`docs::configuration`](crate::docs::configuration). A variable that is not there, or empty, changes nothing.
+    ///
+    /// They count for more than a file and than the program's own calls, whether those come before or after. Of two prefixes the later
+    /// counts: first what all pools have in common, then what this one is told.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::builder()
+    ///     .name("tls")
+    ///     .slab_size(128 * 1024) // unless SLAB_BUFFER_SIZE or MYAPP_TLS_BUFFER_SIZE says otherwise
+    ///     .env("SLAB")?
+    ///     .env("MYAPP_TLS")?
+    ///     .build()?;
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    ///
+    /// A variable of the prefix that is none of a pool's, as `SLAB_BUFER_SIZE`, changes nothing and fails nothing: it may belong to
+    /// somebody else. It is told in every report and by [`SlabPool::config_warnings`].
+    ///
+    /// # Errors
+    ///
+    /// Names the variable, its value and what is allowed: a size that is none or out of range, text that is not UTF-8. Or the prefix, if
+    /// it is none: letters, digits and underscores.
+    pub fn env(mut self, prefix: &str) -> Result<Self, BuildError> {
+        let read = Environment::read(prefix, std::env::vars_os())?;
+        self.config.take(&read.said, |key| read.set_by(key));
+        self.config.warnings.extend(read.warnings);
         Ok(self)
     }
 
-    fn read_env(&mut self, var: impl Fn(&str) -> Option<String>) -> Result<(), BuildError> {
-        let size = |name: &'static str| var(name).map(|text| parse_size(name, &text)).transpose();
-        if let Some(bytes) = size("SLAB_BUFFER_SIZE")? {
-            crate::config::check_slab_size("SLAB_BUFFER_SIZE", bytes)?;
-            (self.config.sizing, self.config.slab_size) = (SlabSize::Fixed(bytes), bytes);
-        }
-        self.config.max_bytes = size("SLAB_MAX_BYTES")?.or(self.config.max_bytes);
-        self.config.idle_bytes = size("SLAB_IDLE_BYTES")?.unwrap_or(self.config.idle_bytes);
-        if let Some(text) = var("SLAB_TRACKING") {
-            self.config.level = parse_level("SLAB_TRACKING", &text)?;
-        }
-        Ok(())
+    /// Has every report of the pool say so.
+    pub(super) fn warn(mut self, warning: String) -> Self {
+        self.config.warnings.push(warning);
+        self
+    }
+
+    fn put(mut self, key: Key, set: impl FnOnce(&mut Config)) -> Self {
+        self.config.put(key, SetBy::Code, set);
+        self
     }
 
     /// Makes the pool.
@@ -232,31 +249,5 @@ impl SlabPoolBuilder {
 impl fmt::Debug for SlabPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SlabPoolBuilder").field(&self.config).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(vars: &[(&str, &str)]) -> Result<SlabPoolBuilder, BuildError> {
-        let mut builder = SlabPoolBuilder::default();
-        let find = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        builder.read_env(find).map(|()| builder)
-    }
-
-    #[test]
-    fn the_environment_is_read() {
-        let vars = [("SLAB_BUFFER_SIZE", "100KiB"), ("SLAB_MAX_BYTES", "1GiB"), ("SLAB_TRACKING", "Off")];
-        let pool = with(&vars).and_then(SlabPoolBuilder::build).unwrap();
-        assert_eq!((pool.slab_size(), pool.tracking()), (102_400, Level::Off));
-    }
-
-    #[test]
-    fn what_the_environment_may_not_say() {
-        for (name, value) in [("SLAB_BUFFER_SIZE", "0"), ("SLAB_BUFFER_SIZE", "lots"), ("SLAB_TRACKING", "max")] {
-            let error = with(&[(name, value)]).unwrap_err();
-            assert_eq!(error.field(), name);
-        }
     }
 }

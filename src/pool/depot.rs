@@ -11,7 +11,7 @@ use core::time::Duration;
 
 /// What one thread gives back in passing, when it finds that it is time, before it goes on with its own work: so many bytes,
 /// or one slab.
-pub(super) const IN_PASSING: usize = 1 << 20;
+pub(crate) const IN_PASSING: usize = 1 << 20;
 
 /// Ticks by which the one that was read last may lag behind one that was read before, with room to spare: a thread may be
 /// held up between reading the clock and saying what it read.
@@ -216,7 +216,7 @@ impl Given {
 }
 
 /// At least one tick, if it is not nothing.
-fn ticks(interval: Duration) -> u32 {
+pub(crate) fn ticks(interval: Duration) -> u32 {
     let ticks = interval.as_millis().div_ceil(u128::from(clock::TICK_MS)).min(u128::from(u32::MAX / 4));
     if interval.is_zero() { 0 } else { (ticks as u32).max(1) }
 }

@@ -9,7 +9,7 @@ use crate::sync::{CachePadded, Mutex};
 use std::sync::OnceLock;
 
 /// Idle slabs that a thread keeps at hand.
-pub(super) const MAGAZINE: usize = 4;
+pub(crate) const MAGAZINE: usize = 4;
 
 /// Magazines of the first shelf; each further one has twice as many.
 const FIRST: usize = if cfg!(test) { 2 } else { 8 };

@@ -1,5 +1,6 @@
 //! Floor 4: who owns slabs, hands out buffers and answers questions about both.
 
+mod adapt;
 mod around;
 mod builder;
 mod core;
@@ -12,15 +13,18 @@ mod punch;
 mod quota;
 mod registry;
 mod scope;
+mod settings;
 mod stack;
 mod waiters;
 
 use crate::compaction::CompactPolicy;
-use crate::config::{self, Level};
+use crate::config::Level;
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
+use crate::slab_size::SlabSize;
 use ::core::fmt;
+pub(crate) use adapt::Moved;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;
@@ -29,7 +33,18 @@ pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
 pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
+#[cfg(feature = "tune")]
+pub(crate) use twin::*;
 pub(crate) use waiters::Ticket;
+
+/// What the simulation has in common with a pool.
+#[cfg(feature = "tune")]
+mod twin {
+    pub(crate) use super::around::UNSEARCHED;
+    pub(crate) use super::depot::{IN_PASSING, ticks};
+    pub(crate) use super::magazine::MAGAZINE;
+    pub(crate) use super::stack::Stack;
+}
 
 /// A pool of slabs: hands out buffers, and knows who keeps each slab alive. A cheap clone of one `Arc`.
 ///
@@ -72,11 +87,13 @@ impl SlabPool {
         static GLOBAL: OnceLock<SlabPool> = OnceLock::new();
         GLOBAL.get_or_init(|| {
             let named = || SlabPool::builder().name("global");
-            let from_env = named().apply_env().and_then(SlabPoolBuilder::build);
-            from_env.unwrap_or_else(|error| {
-                eprintln!("bufslab: {error}; the global pool uses the defaults");
-                named().build().expect("the default configuration is valid")
-            })
+            let from_env = named().env("SLAB").and_then(SlabPoolBuilder::build);
+            let pool = from_env.unwrap_or_else(|error| {
+                let warning = format!("{error}; the global pool uses the defaults");
+                named().warn(warning).build().expect("the default configuration is valid")
+            });
+            pool.config_warnings().iter().for_each(|warning| eprintln!("bufslab: {warning}"));
+            pool
         })
     }
 
@@ -84,16 +101,19 @@ impl SlabPool {
     ///
     /// | variable | meaning | example |
     /// |---|---|---|
-    /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB` |
+    /// | `SLAB_BUFFER_SIZE` | [`slab_size`](SlabPoolBuilder::slab_size) | `100KiB`, `auto`, `auto:16KiB..1MiB` |
     /// | `SLAB_MAX_BYTES` | [`max_bytes`](SlabPoolBuilder::max_bytes) | `2GiB` |
     /// | `SLAB_IDLE_BYTES` | [`idle_bytes`](SlabPoolBuilder::idle_bytes) | `64MiB` |
     /// | `SLAB_TRACKING` | [`tracking`](SlabPoolBuilder::tracking) | `off`, `counters`, `sites`, `backtraces/100` |
+    ///
+    /// and the rest, which [`docs::configuration`](crate::docs::configuration) lists. [`SlabPoolBuilder::env`] does the same on top of
+    /// what a program and a file say, and under another prefix than `SLAB`.
     ///
     /// # Errors
     ///
     /// Names the variable, its value and what is allowed.
     pub fn from_env() -> Result<SlabPool, BuildError> {
-        SlabPool::builder().apply_env()?.build()
+        SlabPool::builder().env("SLAB")?.build()
     }
 
     #[inline]
@@ -110,14 +130,37 @@ impl SlabPool {
         self.0.slab_size()
     }
 
-    /// Changes the size of the slabs taken from now on; those in use stay as they are.
+    /// How the pool comes by the size of its slabs: it was told, or finds it between two bounds.
+    ///
+    /// ```
+    /// use bufslab::{Auto, SlabPool, SlabSize};
+    ///
+    /// let pool = SlabPool::builder().slab_size(Auto.between(16 << 10, 256 << 10)).build()?;
+    /// assert_eq!(pool.slab_sizing(), SlabSize::Auto { min: 16 << 10, max: 256 << 10 });
+    /// pool.set_slab_size(100_000)?; // from now on it is this and stays this
+    /// assert_eq!(pool.slab_sizing(), SlabSize::Fixed(100_000));
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn slab_sizing(&self) -> SlabSize {
+        self.0.sizing()
+    }
+
+    /// Changes the size of the slabs taken from now on; those in use stay as they are. A number ends [`Auto`](crate::Auto), and
+    /// `Auto` begins it: see [`docs::adaptive`](crate::docs::adaptive).
     ///
     /// # Errors
     ///
-    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`.
-    pub fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
-        config::check_slab_size("slab_size", bytes)?;
-        self.0.set_slab_size(bytes)
+    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`; of `Auto`, if the lower bound is. It says which.
+    ///
+    /// ```
+    /// let pool = bufslab::SlabPool::builder().max_bytes(1 << 20).build()?;
+    /// let error = pool.set_slab_size(2 << 20).unwrap_err();
+    /// assert_eq!(error.to_string(), "slab_size is 2MiB: it must be from 1 B to 1 MiB, the pool's max_bytes");
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    pub fn set_slab_size(&self, size: impl Into<SlabSize>) -> Result<(), BuildError> {
+        self.0.set_slab_size(size.into())
     }
 
     /// How much is known of the slices of slabs taken from now on.
@@ -236,4 +279,6 @@ pub struct PoolStats {
     pub slabs_reused_around: u64,
     /// Times a slab came back empty after its owner had left it to its slices.
     pub slabs_recycled: u64,
+    /// Times the pool moved its slab size by itself; see [`Auto`](crate::Auto).
+    pub slab_size_moves: u64,
 }

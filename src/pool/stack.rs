@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 /// `surplus` ≤ len and `unused` ≤ len, always.
 #[derive(Debug)]
-pub(super) struct Stack<T> {
+pub(crate) struct Stack<T> {
     /// Coldest first.
     slabs: VecDeque<T>,
     /// How many of the coldest were here all the time since the last mark.
@@ -26,21 +26,21 @@ pub(super) struct Stack<T> {
 }
 
 impl<T> Stack<T> {
-    pub(super) const fn new() -> Stack<T> {
+    pub(crate) const fn new() -> Stack<T> {
         Stack { slabs: VecDeque::new(), unused: 0, surplus: 0 }
     }
 
     /// Makes room for as many slabs as given. Says whether there is.
-    pub(super) fn reserve(&mut self, slabs: usize) -> bool {
+    pub(crate) fn reserve(&mut self, slabs: usize) -> bool {
         self.slabs.try_reserve(slabs.saturating_sub(self.slabs.len())).is_ok()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slabs.len()
     }
 
     /// Puts a slab at the hot end. Returns it if there is no memory to note it down.
-    pub(super) fn push(&mut self, slab: T) -> Result<(), T> {
+    pub(crate) fn push(&mut self, slab: T) -> Result<(), T> {
         if self.slabs.try_reserve(1).is_err() {
             return Err(slab);
         }
@@ -50,7 +50,7 @@ impl<T> Stack<T> {
 
     /// Puts a slab at the cold end, to be used last and given back first. As many are given back as without it. Returns it if
     /// there is no memory to note it down.
-    pub(super) fn push_cold(&mut self, slab: T) -> Result<(), T> {
+    pub(crate) fn push_cold(&mut self, slab: T) -> Result<(), T> {
         if self.slabs.try_reserve(1).is_err() {
             return Err(slab);
         }
@@ -59,7 +59,7 @@ impl<T> Stack<T> {
     }
 
     /// The hottest slab.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         let slab = self.slabs.pop_back();
         self.unused = self.unused.min(self.slabs.len());
         self.surplus = self.surplus.min(self.slabs.len());
@@ -67,7 +67,7 @@ impl<T> Stack<T> {
     }
 
     /// The coldest slab.
-    pub(super) fn pop_cold(&mut self) -> Option<T> {
+    pub(crate) fn pop_cold(&mut self) -> Option<T> {
         let slab = self.slabs.pop_front()?;
         self.unused = self.unused.saturating_sub(1);
         self.surplus = self.surplus.saturating_sub(1);
@@ -75,7 +75,7 @@ impl<T> Stack<T> {
     }
 
     /// The coldest slab of which `unwanted` holds.
-    pub(super) fn pop_where(&mut self, unwanted: impl FnMut(&T) -> bool) -> Option<T> {
+    pub(crate) fn pop_where(&mut self, unwanted: impl FnMut(&T) -> bool) -> Option<T> {
         let at = self.slabs.iter().position(unwanted)?;
         let slab = self.slabs.remove(at);
         self.unused -= usize::from(at < self.unused);
@@ -84,18 +84,18 @@ impl<T> Stack<T> {
     }
 
     /// An interval ends and the next begins.
-    pub(super) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.surplus = self.unused;
         self.unused = self.slabs.len();
     }
 
     /// How many slabs `pop_surplus` has still to give.
-    pub(super) fn surplus(&self) -> usize {
+    pub(crate) fn surplus(&self) -> usize {
         self.surplus
     }
 
     /// The coldest slab, if nobody needed it in the interval before the last mark, nor since.
-    pub(super) fn pop_surplus(&mut self) -> Option<T> {
+    pub(crate) fn pop_surplus(&mut self) -> Option<T> {
         if self.surplus == 0 { None } else { self.pop_cold() }
     }
 }

@@ -14,8 +14,8 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 /// Headers that are glanced at for one slab, and of these how many are looked at exactly.
-const GLANCES: usize = 16;
-const LOOKS: usize = 3;
+pub(crate) const GLANCES: usize = 16;
+pub(crate) const LOOKS: usize = 3;
 
 /// What a slab must have to be attached around its pins.
 #[derive(Clone, Copy)]

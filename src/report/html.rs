@@ -4,6 +4,7 @@
 //! | file | part |
 //! |---|---|
 //! | `html/top` | the verdict, what to do, and where the memory is |
+//! | `html/config` | what the pool was told, and by whom |
 //! | `html/tables` | blame, ages, the worst slabs and stacks, as they stand without a script |
 //! | `html/data` | the same and more as JSON, for the script: sorting, filtering, the slab map |
 //! | `html/markup` | text and figures as HTML |
@@ -12,6 +13,7 @@
 //! Names that the program chose reach the page in two ways: escaped by `markup::Text`, or as JSON that the script only
 //! ever turns into text nodes.
 
+mod config;
 mod data;
 mod markup;
 mod tables;
@@ -113,6 +115,7 @@ pub(super) fn page(report: &PinReport, limits: &Limits, out: &mut impl Write) ->
     tables::ages(report, out)?;
     tables::slabs(report, limits, out)?;
     tables::stacks(report, limits, out)?;
+    config::config(report, out)?;
     out.write_str("</main>\n")?;
     top::footer(report, limits, out)?;
     out.write_str("<script type=\"application/json\" id=\"data\">\n")?;

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
 use super::stream::stream;
+use crate::config::Setting;
 use crate::raw::{Backing, SliceKind};
 use crate::track::{ScopeName, Site, Trace};
 
@@ -47,6 +48,8 @@ fn document(report: &PinReport, served_as: Option<&str>, out: &mut impl Write) -
     member(out, "\n", "schema", Value::Text("bufslab.pin_report"))?;
     member(out, ",\n", "version", u64::from(PinReport::SCHEMA_VERSION))?;
     pool(report, out)?;
+    list(out, "config", &report.config, setting)?;
+    list(out, "config_warnings", &report.config_warnings, |text, out| string(text, out))?;
     member(out, ",\n", "taken_unix_ms", report.taken_at.duration_since(UNIX_EPOCH).map_or(0, millis))?;
     member(out, ",\n", "uptime_ms", millis(report.uptime))?;
     if let Some(id) = served_as {
@@ -85,6 +88,16 @@ fn pool(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "page_size", *page_size)?;
     member(out, ",", "note", note.as_deref().map_or(Value::Null, Value::Text))?;
     out.write_str("}}")
+}
+
+fn setting<W: Write>(setting: &Setting, out: &mut W) -> fmt::Result {
+    let set_by = setting.set_by();
+    out.write_str("{")?;
+    member(out, "", "name", Value::Text(setting.name()))?;
+    member(out, ",", "value", Value::Text(setting.value()))?;
+    member(out, ",", "set_by", Value::Text(set_by.as_str()))?;
+    member(out, ",", "variable", set_by.variable().map_or(Value::Null, Value::Text))?;
+    out.write_str("}")
 }
 
 fn totals(report: &PinReport, out: &mut impl Write) -> fmt::Result {

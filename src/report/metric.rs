@@ -6,6 +6,7 @@
 
 use super::model::{Blame, PinReport};
 use super::pool_metrics::{Distribution, occupancies, oldest_pin, pin_ages};
+use super::settings::{INFO_LABELS, info};
 use crate::pool::PoolStats;
 
 /// What a metric is, for those who store it.
@@ -84,6 +85,8 @@ pub(crate) enum Source {
     Stats(fn(&PoolStats) -> Option<f64>),
     /// A report's slabs or slices, one observation each.
     Distribution(fn(&PinReport) -> Distribution),
+    /// 1, with what a report says in its labels, where it does.
+    Info(fn(&PinReport) -> Option<Vec<String>>),
     /// One figure of each group in a table of blame.
     Groups(fn(&PinReport) -> &[Blame], fn(&Blame) -> usize),
 }
@@ -113,7 +116,7 @@ impl Metric {
         self.unit
     }
 
-    /// The labels of its series: `pool`, and `tag` or `scope_kind`; none, if it is one of the whole process.
+    /// The labels of its series: `pool`, and `tag` or `scope_kind`, or all settings; none, if it is one of the whole process.
     #[must_use]
     pub const fn labels(&self) -> &'static [&'static str] {
         self.labels
@@ -247,6 +250,14 @@ pub const METRICS: &[Metric] = &[
         |report| report.totals.ledger_bytes as f64,
         "Memory of slab headers and slots: what tracking itself uses.",
     ),
+    Metric {
+        name: "bufslab_config_info",
+        help: "Always 1; the labels are the settings that are in effect.",
+        kind: MetricKind::Gauge,
+        unit: MetricUnit::Count,
+        labels: INFO_LABELS,
+        source: Source::Info(info),
+    },
     Metric {
         name: "bufslab_names_bytes",
         help: "Memory of names, scopes and stacks, which all pools of the process share.",

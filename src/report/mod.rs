@@ -16,6 +16,7 @@
 //! | `format` | every form it can be written in |
 //! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
 //! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
+//! | `settings` | what the pool was told, and by whom |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -48,6 +49,7 @@ mod punched;
 #[cfg(feature = "json")]
 mod read;
 mod series;
+mod settings;
 mod shares;
 mod stream;
 mod table;
@@ -89,6 +91,8 @@ pub use prometheus::write_prometheus_all;
 #[cfg(feature = "json")]
 pub use read::ReadError;
 pub use series::{Series, Trend};
+#[cfg(feature = "admin")]
+pub(crate) use settings::AllSettings;
 
 impl SlabPool {
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
@@ -121,6 +125,8 @@ impl SlabPool {
             retain_policy: self.retain_policy(),
             backing: self.core().ledger().backing(),
             taken_at,
+            config: self.settings(),
+            config_warnings: self.config_warnings().to_vec(),
             now_tick,
             memory_bytes: stats.memory_bytes,
             idle_bytes: stats.idle_bytes,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::time::SystemTime;
 
-use crate::config::Level;
+use crate::config::{Level, Setting};
 use crate::policy::RetainPolicy;
 use crate::raw::{Backing, SliceKind};
 use crate::track::{ScopeName, Site, Tag, Trace, TraceId};
@@ -21,6 +21,8 @@ use crate::track::{ScopeName, Site, Tag, Trace, TraceId};
 /// Line by line:
 /// * The first line is the verdict. *Used* bytes are covered by at least one listed slice, each counted once however
 ///   many slices overlap there; the rest of the pinned slabs is *waste*.
+/// * *Set* lists what the pool was told and by whom: the program, a configuration file, a variable of the environment. What nobody set is
+///   left out; `{:#}` has it.
 /// * *Compacting* lines say what [`compact`](crate::SlabBytes::compact) would do to all slices of that tag, or of that
 ///   site where there is no tag: see [`Advice`]. What compacting cannot free is listed below them with the reason.
 /// * *Alone*, *shared* and *amortised* are the three figures of [`Blame`].
@@ -47,6 +49,11 @@ pub struct PinReport {
     pub retain_policy: RetainPolicy,
     /// What the memory of the pool's slabs really is.
     pub backing: Backing,
+    /// The pool's effective configuration: every setting with its value, and where that comes from. Empty if the report was read back
+    /// from one of before version 0.2.
+    pub config: Vec<Setting>,
+    /// What the environment said that no pool understands: [`SlabPool::config_warnings`](crate::SlabPool::config_warnings).
+    pub config_warnings: Vec<String>,
     /// When the report was taken, by the wall clock.
     pub taken_at: SystemTime,
     /// How long the pool's clock had run by then: no slab or slice is older.
@@ -368,6 +375,8 @@ pub(crate) struct ReportMeta {
     pub(crate) level: Level,
     pub(crate) retain_policy: RetainPolicy,
     pub(crate) backing: Backing,
+    pub(crate) config: Vec<Setting>,
+    pub(crate) config_warnings: Vec<String>,
     pub(crate) taken_at: SystemTime,
     /// The clock's tick when the report was taken.
     pub(crate) now_tick: u32,

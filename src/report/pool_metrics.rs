@@ -59,6 +59,8 @@ pub(crate) enum Value {
     Absent,
     Number(f64),
     Distribution(Distribution),
+    /// A 1 with these labels, behind the pool's.
+    Info(Vec<String>),
     /// Label and figure; the largest share first, and the rest last.
     Groups(Vec<(String, f64)>),
 }
@@ -87,6 +89,7 @@ impl PoolMetrics {
             Source::Report(figure) | Source::Process(figure) => Value::Number(figure(report)),
             Source::Known(figure) => figure(report).map_or(Value::Absent, Value::Number),
             Source::Stats(figure) => stats.and_then(figure).map_or(Value::Absent, Value::Number),
+            Source::Info(info) => info(report).map_or(Value::Absent, Value::Info),
             Source::Distribution(observe) => Value::Distribution(observe(report)),
             Source::Groups(table, figure) => Value::Groups(top(table(report), figure)),
         };
@@ -145,6 +148,10 @@ impl<'a> Family<'a> {
                 Value::Absent => {}
                 Value::Number(figure) => all.push(Series { labels, point: Point::Number(*figure) }),
                 Value::Distribution(each) => all.push(Series { labels, point: Point::Distribution(each) }),
+                Value::Info(values) => {
+                    let values = rest.iter().copied().zip(values.iter().map(String::as_str));
+                    all.push(Series { labels: labels.into_iter().chain(values).collect(), point: Point::Number(1.0) });
+                }
                 Value::Groups(groups) => all.extend(groups.iter().map(|(group, figure)| {
                     let group = rest.iter().map(|name| (*name, group.as_str()));
                     Series { labels: labels.iter().copied().chain(group).collect(), point: Point::Number(*figure) }

@@ -272,8 +272,12 @@ impl<'a, W: Write> Profile<'a, W> {
         let (slabs, slices) = (units::count(totals.slabs, "slab"), units::count(totals.slices, "slice"));
         let comment =
             format!("bufslab: {slabs} pinned by {slices}; pinned = live + waste, shares as in its by_tag table");
-        let comment = self.text(comment)?;
-        self.message.uint(field::COMMENT, comment);
+        let settings = report.settings_line().map(|line| format!("bufslab: pool {}, {line}", report.pool));
+        let warnings = report.config_warnings.iter().map(|text| format!("bufslab: {text}"));
+        for comment in [comment].into_iter().chain(settings).chain(warnings) {
+            let comment = self.name(comment)?;
+            self.message.uint(field::COMMENT, comment);
+        }
         self.flush()
     }
 

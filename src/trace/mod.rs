@@ -1,10 +1,24 @@
-//! Floor 1: what a program asked of a pool, as a list of steps: [`AllocTrace`].
+//! What a program asked of a pool, as a list of steps: [`AllocTrace`], and the file it is kept in.
+
+mod check;
+mod error;
+mod expand;
+mod read;
+mod summary;
+mod varint;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::TraceError;
+pub use summary::{LifetimeClass, Share, TraceSummary};
 
 /// What a program asked of a pool, in order, without a byte of what it held: each allocation with its size, site, tag and
 /// thread, what was cut from it, and when each handle was dropped.
 ///
 /// Handles are numbered in the order in which steps make them ([`Op::Alloc`] and [`Op::Derive`]), from 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AllocTrace {
     /// The pool that was recorded.
@@ -17,14 +31,32 @@ pub struct AllocTrace {
     pub millis: u64,
     /// Whether recording ended because the trace was as large as it might be.
     pub is_cut_short: bool,
-    /// Sites that steps name by their number in this list, as `file:line:column`. 0 is no site.
+    /// Sites that steps name by their number in this list, as `file:line:column`. The first is empty: no site.
     pub sites: Vec<String>,
-    /// Tags that steps name by their number in this list. 0 is no tag.
+    /// Tags that steps name by their number in this list. The first is empty: no tag.
     pub tags: Vec<String>,
     /// Threads that steps name by a number below this.
     pub threads: u32,
     /// What happened, the earliest first.
     pub steps: Vec<Step>,
+}
+
+impl Default for AllocTrace {
+    /// A trace of nothing.
+    fn default() -> AllocTrace {
+        let none = || vec![String::new()];
+        AllocTrace {
+            pool: TracedPool::default(),
+            one_in: 1,
+            allocations: 0,
+            millis: 0,
+            is_cut_short: false,
+            sites: none(),
+            tags: none(),
+            threads: 0,
+            steps: Vec::new(),
+        }
+    }
 }
 
 /// What a trace says of the pool it was recorded from.

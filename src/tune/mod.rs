@@ -1,10 +1,13 @@
 //! What-if: an [`AllocTrace`](crate::trace::AllocTrace) run again with another slab size, reuse or retain policy, in a simulation that is the same each
 //! time, and for real on this machine.
 
+mod sim;
+
 use crate::config::Reuse;
 use crate::policy::RetainPolicy;
 use crate::slab_size::SlabSize;
 use core::time::Duration;
+pub use sim::{Moment, SimulateError, simulate};
 
 /// What to run a trace with.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +76,31 @@ pub struct Simulated {
     pub copies: u64,
     /// Bytes that were copied for them.
     pub copied_bytes: u64,
+    /// As `PoolStats::slabs_recycled`.
+    pub slabs_recycled: u64,
+    /// Most bytes of such copies at any time.
+    pub peak_copy_bytes: u64,
+    /// Most pinned bytes and bytes of copies together at any time: what a retain policy has to keep low.
+    pub peak_held_bytes: u64,
+    /// Bytes that were cut from slab memory for the first time since it was taken from the source: page faults.
+    pub fresh_bytes: u64,
+    /// Bytes that were cut again from slab memory that had been out of use: cache misses, as a rule.
+    pub cold_bytes: u64,
+    /// Bytes that were cut again from slabs that had drained and were started over where they were: in the core's cache still, if two
+    /// slabs fit into it.
+    pub hot_bytes: u64,
+    /// Times a thread went on in another slab: an idle one, a partly filled one, or a fresh one.
+    pub slab_changes: u64,
+    /// Slabs that a thread left to their slices.
+    pub detaches: u64,
+    /// Handles that were made or dropped on a slab that the thread did not own, which costs an atomic read-modify-write each.
+    pub guest_ops: u64,
+    /// Buffers that grew out of their place and got another one.
+    pub moves: u64,
+    /// What it was like over time: at most some 500 moments, the most pinned of as many steps each.
+    pub series: Vec<Moment>,
     /// The slab size at the end: another one than at first only with [`Auto`](crate::Auto).
     pub end_slab_size: usize,
+    /// As `PoolStats::slab_size_moves`: what each was and why.
+    pub slab_size_moves: Vec<String>,
 }

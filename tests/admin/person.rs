@@ -36,6 +36,8 @@ fn every_command_answers() {
         ("pools", "* \"http\": pinned 52 KiB of"),
         ("pool other", "no pool is called \"other\": there is \"http\""),
         ("pool http", "now looking at pool \"http\""),
+        ("config", "slab_size         4KiB              code\n"),
+        ("settings", "idle_decay        1s                default\n"),
         ("level", "sites"),
         ("level off", "allow_level_changes(true)"),
         ("compact", "on_compact(|pool| ...)"),

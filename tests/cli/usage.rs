@@ -5,7 +5,7 @@ use super::command::run;
 #[test]
 fn every_command_has_help_with_examples() {
     let help = run(["--help"]).good().out;
-    for command in ["report", "top", "diff", "export", "watch", "completions"] {
+    for command in ["report", "top", "diff", "export", "watch", "trace", "completions"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         for flag in ["-h", "--help"] {
             let help = run([command, flag]).good().out;
@@ -44,6 +44,7 @@ fn wrong_arguments_name_the_field_the_value_and_what_is_allowed() {
         (&["report", "--json", "--full", "x"], "cannot be used with"),
         (&["top", "--by", "colour", "localhost:1"], "possible values: tag, scope, kind, site, thread"),
         (&["top", "--interval", "0s", "localhost:1"], "--interval is 0: it must be at least 1ms"),
+        (&["trace"], "<FILE>"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["completions", "cobol"], "possible values: bash, elvish, fish, powershell, zsh"),
     ];

@@ -168,3 +168,25 @@ fn a_histogram_gets_a_bounded_sample_that_keeps_the_proportions() {
     assert!((8..=12).contains(&(full * 100 / observed.len())), "{full} of {}", observed.len());
     drop(kept);
 }
+
+#[cfg(feature = "metrics")]
+#[test]
+fn settings_that_were_are_at_0() {
+    use bufslab::SlabMetrics;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    let pool = pool("tls", 1024);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let mut metrics = SlabMetrics::new(&pool);
+    let sizes = |metrics: &mut SlabMetrics| {
+        metrics::with_local_recorder(&recorder, || metrics.record());
+        page(&recorder.handle().render()).by("bufslab_config_info", "slab_size")
+    };
+    let at = |size: &str, figure| (size.to_owned(), figure);
+    assert_eq!(sizes(&mut metrics), [at("1KiB", 1.0)]);
+    assert_eq!(sizes(&mut metrics), [at("1KiB", 1.0)]);
+    pool.set_slab_size(2048).unwrap();
+    assert_eq!(sizes(&mut metrics), [at("1KiB", 0.0), at("2KiB", 1.0)]);
+    pool.set_slab_size(1024).unwrap();
+    assert_eq!(sizes(&mut metrics), [at("1KiB", 1.0), at("2KiB", 0.0)]);
+}

@@ -1,7 +1,7 @@
 use std::io;
 
 use bufslab::report::{METRICS, MetricKind, PoolMetrics, write_prometheus_all};
-use bufslab::{PinReport, SlabBytes, SlabPool};
+use bufslab::{Auto, PinReport, Reuse, SlabBytes, SlabPool};
 
 use crate::parse::{Page, page};
 use crate::{pin, pool};
@@ -130,7 +130,7 @@ fn a_pool_has_a_bounded_number_of_series() {
         .collect();
     // As the chapter on fleets says.
     let series = page(&exposition(&[&pool, &pool])).series.len();
-    assert_eq!(series, 353);
+    assert_eq!(series, 355);
     drop(kept);
 }
 
@@ -261,4 +261,17 @@ fn the_first_error_ends_the_writing() {
         let error = report.write_prometheus(&mut Full(room)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
+}
+
+#[test]
+fn the_settings_in_effect_are_the_labels_of_one_series() {
+    let build = |name: &str| SlabPool::builder().name(name).slab_size(Auto.between(1024, 4096)).max_bytes(1 << 20);
+    let (pool, other) = (build("a").build().unwrap(), build("b").reuse(Reuse::WholeSlab).build().unwrap());
+    pool.set_slab_size(2048).unwrap();
+    let page = page(&exposition(&[&pool, &other]));
+    let info = |label: &str| page.by("bufslab_config_info", label);
+    assert_eq!(info("pool"), [("a".to_owned(), 1.0), ("b".to_owned(), 1.0)]);
+    assert_eq!(info("slab_size"), [("2KiB".to_owned(), 1.0), ("auto:1KiB..4KiB".to_owned(), 1.0)]);
+    assert_eq!(info("reuse"), [("around".to_owned(), 1.0), ("whole".to_owned(), 1.0)]);
+    assert_eq!(info("max_ledger_bytes")[0].0, "none");
 }

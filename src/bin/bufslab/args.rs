@@ -65,6 +65,12 @@ pub enum Command {
         after_long_help = WATCH
     )]
     Watch(WatchArgs),
+    /// Show what a recorded trace holds: sizes, lifetimes, and who keeps what
+    #[command(after_help = after(&[
+        ("bufslab trace app.slabtrace", ""),
+        ("curl -s localhost:6060/app.slabtrace | bufslab trace -", "from standard input"),
+    ]))]
+    Trace(TraceArgs),
     /// Print a script that completes this command in your shell
     #[command(after_help = after(&[
         ("source <(bufslab completions bash)", ""),
@@ -194,6 +200,13 @@ pub struct ExportArgs {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct TraceArgs {
+    /// A trace, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// [`Format`] as an argument.

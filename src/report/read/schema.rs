@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor
 use super::super::build::covered;
 use super::super::model::{Age, PinReport, PinnedSlab, PinnedSlice, ReportMeta};
 use super::places;
-use crate::config::Level;
+use crate::config::{Level, SetBy, Setting};
 use crate::policy::RetainPolicy;
 use crate::raw::{Backing, SliceKind};
 use crate::track::{Frame, ScopeName, Site, Tag, Trace, TraceId};
@@ -28,6 +28,10 @@ pub(super) struct Document {
     #[serde(rename = "version")]
     _version: Version,
     pool: Pool,
+    #[serde(default)]
+    config: Vec<SettingText>,
+    #[serde(default)]
+    config_warnings: Vec<String>,
     taken_unix_ms: Moment,
     uptime_ms: Ticks,
     totals: OwnFigures,
@@ -58,6 +62,39 @@ struct BackingText {
 struct Policy {
     copybreak: usize,
     ratio: usize,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(try_from = "SettingKeys")]
+struct SettingText(Setting);
+
+#[derive(serde::Deserialize)]
+struct SettingKeys {
+    name: String,
+    value: String,
+    set_by: String,
+    #[serde(deserialize_with = "present")]
+    variable: Option<String>,
+}
+
+impl TryFrom<SettingKeys> for SettingText {
+    type Error = String;
+
+    fn try_from(keys: SettingKeys) -> Result<SettingText, String> {
+        let set_by = match (keys.set_by.as_str(), keys.variable) {
+            ("default", None) => SetBy::Default,
+            ("code", None) => SetBy::Code,
+            ("file", None) => SetBy::File,
+            ("env", Some(variable)) => SetBy::Env(variable),
+            ("run_time", None) => SetBy::RunTime,
+            (other, variable) => {
+                let with = if variable.is_some() { "with" } else { "without" };
+                let known = "default, code, file, run_time, or env with a variable";
+                return Err(format!("set_by is {other:?} {with} a variable: it must be {known}"));
+            }
+        };
+        Ok(SettingText(Setting::reported(keys.name, keys.value, set_by)))
+    }
 }
 
 /// The totals that no sum over slabs gives.
@@ -155,6 +192,8 @@ impl Document {
             level: self.pool.level.0,
             retain_policy: RetainPolicy::new(self.pool.retain_policy.copybreak, self.pool.retain_policy.ratio),
             backing: self.pool.backing.into_backing(),
+            config: self.config.into_iter().map(|setting| setting.0).collect(),
+            config_warnings: self.config_warnings,
             taken_at: self.taken_unix_ms.0,
             now_tick: self.uptime_ms.0,
             memory_bytes: self.totals.memory_bytes,

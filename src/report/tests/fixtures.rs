@@ -4,7 +4,7 @@ use core::panic::Location;
 use std::time::{Duration, SystemTime};
 
 use super::server;
-use crate::config::Level;
+use crate::config::{Config, Key, Level, SetBy, Setting};
 use crate::policy::RetainPolicy;
 use crate::raw::{Backing, SlabView, SliceKind, SlotView};
 use crate::report::PinReport;
@@ -16,6 +16,16 @@ pub(super) const MIB: usize = 1 << 20;
 /// The clock of [`meta`]: two minutes.
 pub(super) const NOW: u32 = 12_000;
 
+/// Of a pool with this name, and slabs of 10 MiB because the environment said so.
+fn config() -> Vec<Setting> {
+    let mut config = Config::default();
+    config.put(Key::Name, SetBy::Code, |config| config.name = "tls".to_owned());
+    config.put(Key::MaxBytes, SetBy::File, |config| config.max_bytes = Some(1 << 30));
+    let by = SetBy::Env("SLAB_BUFFER_SIZE".to_owned());
+    config.put(Key::SlabSize, by, |config| config.set_slab_size((10 * MIB).into()));
+    config.settings()
+}
+
 pub(super) fn meta() -> ReportMeta {
     ReportMeta {
         pool: "tls".to_owned(),
@@ -23,6 +33,8 @@ pub(super) fn meta() -> ReportMeta {
         level: Level::Sites,
         retain_policy: RetainPolicy::new(1024, 16),
         backing: Backing::new("heap"),
+        config: config(),
+        config_warnings: Vec::new(),
         taken_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         now_tick: NOW,
         memory_bytes: 0,

@@ -276,3 +276,20 @@ fn the_policy_names_the_style_and_the_script_that_are_there() {
         assert_eq!(format!("sha256-{}", BASE64_STANDARD.encode(digest)), hash, "put the left one into html.rs");
     }
 }
+
+#[test]
+fn the_configuration_can_be_unfolded() {
+    let mut report = build(Vec::new());
+    report.config_warnings.push("SLAB_<b> is no variable of a pool".to_owned());
+    let page = html(&report);
+    let (_, rest) =
+        page.split_once("<details id=\"config\"><summary>Configuration: 3 values are set</summary>").unwrap();
+    let (table, after) = rest.split_once("</details>").unwrap();
+    assert_eq!(table.matches("<tr><td>").count(), report.config.len());
+    let row = "<tr><td><code>slab_size</code></td><td><code>10MiB</code></td><td>SLAB_BUFFER_SIZE</td></tr>";
+    assert!(table.contains(row), "{table}");
+    assert!(after.contains("Configuration: SLAB_&lt;b&gt; is no variable of a pool.</p>"), "{after}");
+    // One that was read back from a file of before.
+    report.config.clear();
+    assert!(!html(&report).contains("id=\"config\""));
+}

@@ -27,6 +27,14 @@ fn every_figure_survives() {
     assert_eq!(json["pool"]["level"], "sites");
     assert_eq!(json["pool"]["retain_policy"]["copybreak"], 1024);
     assert_eq!(json["pool"]["retain_policy"]["ratio"], 16);
+    assert_eq!(json["config"].as_array().unwrap().len(), report.config.len());
+    let size = serde_json::json!({
+        "name": "slab_size", "value": "10MiB", "set_by": "env", "variable": "SLAB_BUFFER_SIZE",
+    });
+    assert_eq!(json["config"][1], size);
+    assert_eq!(json["config"][3]["set_by"], "default");
+    assert_eq!(json["config"][3]["variable"], Value::Null);
+    assert_eq!(json["config_warnings"], serde_json::json!([]));
     assert_eq!(json["taken_unix_ms"], 1_700_000_000_123_u64);
     assert_eq!(json["uptime_ms"], 120_000);
     let t = &report.totals;
@@ -153,6 +161,8 @@ fn the_documented_sample_has_the_keys_that_are_written() {
     report.by_scope_kind[0].holder = Holder::ScopeKind(scope.kind());
     let frame = Frame { function: Some("server::read_head".to_owned()), file: None, line: Some(11) };
     report.traces.push(Trace { id: TraceId::from_number(3).unwrap(), frames: vec![frame] });
+    report.config.truncate(1);
+    report.config_warnings.push("SLAB_MAX_BYTE is no variable of a pool".to_owned());
     let written = report.to_json();
     let (sample, written) = (keys(sample), keys(&written));
     // What follows the last key differs in its values.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::fixtures::{MIB, build, forever, server_meta, server_under_load, slab, slot};
+use super::fixtures::{MIB, build, forever, server_meta, server_under_load, slab, slot, trap};
 use super::server;
 use super::twin::{Random, random_views};
 use crate::report::{Format, Holder, PinReport};
@@ -336,4 +336,20 @@ fn the_first_error_is_passed_on_and_ends_the_writing() {
         let behind_a_pointer: &mut dyn io::Write = &mut io::sink();
         report.write_as(form, behind_a_pointer).unwrap();
     }
+}
+
+/// As `go tool pprof -comments` shows it, which takes them from the table of strings.
+#[cfg(feature = "pprof")]
+#[test]
+fn a_profile_has_the_configuration_as_a_comment() {
+    use std::io::Read as _;
+    let mut report = build(trap());
+    report.config_warnings.push("SLAB_BUFER_SIZE\u{1b} is no variable of a pool".to_owned());
+    let mut zipped = Vec::new();
+    report.write_pprof(&mut zipped).unwrap();
+    let mut profile = Vec::new();
+    flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut profile).unwrap();
+    let profile = String::from_utf8_lossy(&profile);
+    let set = "bufslab: pool tls, set: slab_size 10MiB (SLAB_BUFFER_SIZE), max_bytes 1GiB (config file)";
+    assert!(profile.contains(set) && profile.contains("bufslab: SLAB_BUFER_SIZE\\u{1b} is no variable of a pool"));
 }

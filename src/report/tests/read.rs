@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{build, meta, server_meta, server_under_load, slab, slot};
 use super::twin::{Random, random_views};
-use crate::config::Level;
+use crate::config::{Config, Key, Level, SetBy, Setting};
 use crate::raw::Backing;
 use crate::report::model::ReportMeta;
 use crate::report::{PinReport, ReadError};
@@ -17,12 +17,24 @@ fn read(json: &str) -> Result<PinReport, ReadError> {
     PinReport::from_json(json.as_bytes())
 }
 
+/// Every setting by whoever may have set it.
+fn config(random: &mut Random) -> Vec<Setting> {
+    let mut config = Config::default();
+    for &key in Key::ALL {
+        let by = [SetBy::Default, SetBy::Code, SetBy::File, SetBy::Env("A \u{1b}\"B\"".to_owned()), SetBy::RunTime];
+        config.put(key, by[random.below(5)].clone(), |_| ());
+    }
+    config.settings().split_off(random.below(2))
+}
+
 /// What views cannot say by themselves: scopes, hints, stacks and suspects.
 fn with_all_there_is(random: &mut Random, report: PinReport) -> PinReport {
     let meta = ReportMeta {
         pool: ["tls", "", "\u{1b}[2J \"quoted\" \u{202e}"][random.below(3)].to_owned(),
         level: [Level::Off, Level::Counters, Level::Sites, Level::backtraces(1), Level::backtraces(100)]
             [random.below(5)],
+        config: config(random),
+        config_warnings: ["SLAB_\u{1b} \"it\"".to_owned(), String::new()][..random.below(3)].to_vec(),
         backing: [
             Backing::new("heap"),
             Backing::new("mmap").with_page_size(4096).with_note("huge pages asked for, \u{1b}[2J \"normal\" ones used"),
@@ -239,4 +251,21 @@ fn an_error_of_the_reader_is_passed_on() {
     let error = PinReport::from_json("{\"schema\":".as_bytes().chain(Broken)).unwrap_err();
     assert!(error.is_io() && error.to_string().contains("the cable is out"), "{error}");
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_report_of_before_has_no_configuration_and_an_odd_one_says_what_is_odd() {
+    let report = PinReport::build(server_meta(), server_under_load());
+    let mut old: Value = serde_json::from_str(&report.to_json()).unwrap();
+    let keys = old.as_object_mut().unwrap();
+    assert!(keys.remove("config").is_some() && keys.remove("config_warnings").is_some());
+    let again = read(&old.to_string()).unwrap();
+    assert!(again.config.is_empty() && again.config_warnings.is_empty());
+    assert_eq!(again.totals, report.totals);
+    for (set_by, variable) in [("env", Value::Null), ("code", json!("SLAB_REUSE")), ("an oracle", Value::Null)] {
+        let mut odd = old.clone();
+        odd["config"] = json!([{ "name": "reuse", "value": "whole", "set_by": set_by, "variable": variable }]);
+        let error = read(&odd.to_string()).unwrap_err().to_string();
+        assert!(error.contains("config[0]") && error.contains(&format!("set_by is {set_by:?}")), "{error}");
+    }
 }

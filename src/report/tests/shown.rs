@@ -2,7 +2,7 @@
 
 use super::fixtures::{MIB, build, forever, meta, server_meta, server_under_load, slab, slot, trap};
 use super::server;
-use crate::config::Level;
+use crate::config::{Config, Key, Level, SetBy};
 use crate::raw::SliceKind;
 use crate::report::names::width;
 use crate::report::units::{bytes, percent, span};
@@ -38,7 +38,7 @@ fn the_verdict_comes_first_and_then_the_advice() {
     let text = report.to_string();
     let mut lines = text.lines();
     assert_eq!(lines.next().unwrap(), "12 slabs pinned: 120 MiB kept alive by 12 slices that use 240 B (waste 99.9 %)");
-    assert_eq!(lines.nth(3).unwrap(), "compacting 12 slices of req.head copies 240 B and frees 120 MiB");
+    assert_eq!(lines.nth(4).unwrap(), "compacting 12 slices of req.head copies 240 B and frees 120 MiB");
     assert!(text.ends_with("and 7 more slabs"));
     let full = format!("{report:#}");
     assert!(!full.contains("more") && (0..12).all(|id| full.contains(&format!("slab {id} gen 1"))), "{full}");
@@ -207,4 +207,39 @@ fn figures_read_well() {
     ] {
         assert_eq!(span(std::time::Duration::from_millis(ms)), shown);
     }
+}
+
+#[test]
+fn settings_are_those_that_somebody_set_and_all_if_asked() {
+    let mut meta = meta();
+    meta.config_warnings = (0..5).map(|n| format!("SLAB_{n} is no variable of a pool")).collect();
+    let report = PinReport::build(meta, Vec::new());
+    assert_fits(&report);
+    let (short, full) = (report.to_string(), format!("{report:#}"));
+    for text in [&short, &full] {
+        assert!(text.contains("\nset: slab_size 10MiB (SLAB_BUFFER_SIZE), max_bytes 1GiB (config file)\n"), "{text}");
+        assert!(text.contains("\nconfiguration: SLAB_2 is no variable of a pool\n"), "{text}");
+    }
+    assert!(short.ends_with("configuration: and 2 more to see to") && !short.contains("idle_decay"), "{short}");
+    assert!(full.contains("\nnot set: idle_bytes 16MiB, idle_decay 1s, ") && full.contains("SLAB_4"), "{full}");
+    let nothing_set = PinReport { config: Vec::new(), ..build(Vec::new()) };
+    assert!(!format!("{nothing_set:#}").contains("set: "));
+}
+
+#[test]
+fn settings_from_a_hostile_file_fit_too() {
+    let mut meta = meta();
+    let hostile = "\u{1b}[2J\n\u{202e}日本 ".repeat(200);
+    let by = SetBy::Env(hostile.clone());
+    let mut config = Config::default();
+    config.put(Key::Reuse, by, |_| ());
+    config.put(Key::Name, SetBy::File, |config| config.name = "x".repeat(10_000));
+    meta.config = config.settings();
+    meta.config_warnings = vec![hostile, "y".repeat(10_000)];
+    let report = PinReport::build(meta, trap());
+    assert_fits(&report);
+    let mut page = Vec::new();
+    report.write_html(&mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(!page.contains('\u{1b}') && !page.contains('\u{202e}'));
 }

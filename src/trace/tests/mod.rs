@@ -1,0 +1,5 @@
+mod damage;
+mod expanding;
+pub(crate) mod random;
+mod round_trip;
+mod summing;

@@ -1,0 +1,328 @@
+//! Slabs and allocations of the simulation: who keeps what alive, and the sums over all of them.
+
+use super::cover::Cover;
+
+/// No thread.
+pub(super) const NOBODY: u32 = u32::MAX;
+
+/// The twin of a header and of what its owner has of it. Like those, used again for another slab when its memory is gone.
+#[derive(Debug)]
+pub(super) struct Slab {
+    /// Bytes; 0 while there is no memory.
+    pub(super) size: u64,
+    pub(super) owner: u32,
+    /// Handles.
+    pub(super) refs: u64,
+    /// With how many handles a look found too little room here.
+    pub(super) full_at: u64,
+    pub(super) cursor: u64,
+    /// Where the owner stops cutting.
+    pub(super) limit: u64,
+    /// Where there is room besides, the lowest last.
+    pub(super) holes: Vec<(u64, u64)>,
+    /// Allocations with a handle.
+    roots: Vec<u32>,
+    /// Bytes from the start that were cut since the memory was taken from the source.
+    touched: u64,
+    /// Bytes up to here were cut since the slab was attached, started over or went on in this hole.
+    cut: u64,
+    /// Whether its memory was out of use before it was attached.
+    is_cold: bool,
+}
+
+/// Where an allocation lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In this slab, from this byte on.
+    Slab(u32, u64),
+    /// In an exact copy of its own.
+    Copy,
+}
+
+/// What all handles made from one another lie in.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) home: Home,
+    /// Bytes, without those that were given back.
+    pub(super) len: u64,
+    pub(super) cover: Cover,
+    handles: u32,
+    /// Place in the slab's list.
+    at: u32,
+}
+
+/// Sums that the simulation answers with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) pinned_bytes: u64,
+    pub(super) pinned_slabs: u64,
+    pub(super) live_bytes: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) copy_bytes: u64,
+    pub(super) taken: u64,
+    pub(super) fresh_bytes: u64,
+    pub(super) cold_bytes: u64,
+    pub(super) hot_bytes: u64,
+    pub(super) guest_ops: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Slabs {
+    pub(super) list: Vec<Slab>,
+    /// Without memory, to be used next; the last first.
+    spare: Vec<u32>,
+    roots: Vec<Root>,
+    spare_roots: Vec<u32>,
+    pub(super) sums: Sums,
+}
+
+impl Slabs {
+    pub(super) fn slab(&self, slab: u32) -> &Slab {
+        &self.list[slab as usize]
+    }
+
+    pub(super) fn slab_mut(&mut self, slab: u32) -> &mut Slab {
+        &mut self.list[slab as usize]
+    }
+
+    pub(super) fn root(&self, root: u32) -> &Root {
+        &self.roots[root as usize]
+    }
+
+    pub(super) fn root_mut(&mut self, root: u32) -> &mut Root {
+        &mut self.roots[root as usize]
+    }
+
+    // ---- Memory.
+
+    /// A slab of fresh memory, nobody's.
+    pub(super) fn take(&mut self, size: u64) -> u32 {
+        self.sums.memory_bytes += size;
+        self.sums.taken += 1;
+        let slab = self.spare.pop().unwrap_or_else(|| {
+            self.list.push(Slab::new());
+            self.list.len() as u32 - 1
+        });
+        let taken = self.slab_mut(slab);
+        (taken.size, taken.touched, taken.owner, taken.is_cold) = (size, 0, NOBODY, false);
+        slab
+    }
+
+    /// The memory of an empty slab goes back.
+    pub(super) fn retire(&mut self, slab: u32) {
+        let retired = self.slab_mut(slab);
+        debug_assert!(retired.refs == 0 && retired.owner == NOBODY);
+        let size = core::mem::take(&mut retired.size);
+        self.sums.memory_bytes -= size;
+        self.spare.push(slab);
+    }
+
+    // ---- Cutting.
+
+    /// Cuts the next `n` bytes of a slab, if that many are left, for an allocation without a handle as yet.
+    pub(super) fn cut(&mut self, slab: u32, n: u64) -> Option<u32> {
+        let cut = &mut self.list[slab as usize];
+        let base = cut.cursor;
+        if n > cut.limit.saturating_sub(base) {
+            return None;
+        }
+        let end = base + n;
+        cut.cursor = end;
+        self.count_cut(slab, end);
+        Some(self.new_root(Home::Slab(slab, base), n))
+    }
+
+    /// The owner's cursor is at `end` now: what of that is new, or was long out of use?
+    pub(super) fn count_cut(&mut self, slab: u32, end: u64) {
+        let cut = &mut self.list[slab as usize];
+        let fresh = end.saturating_sub(cut.touched);
+        self.sums.fresh_bytes += fresh;
+        cut.touched += fresh;
+        let again = end.saturating_sub(cut.cut);
+        cut.cut += again;
+        let again = again.saturating_sub(fresh);
+        *if cut.is_cold { &mut self.sums.cold_bytes } else { &mut self.sums.hot_bytes } += again;
+    }
+
+    pub(super) fn new_root(&mut self, home: Home, len: u64) -> u32 {
+        let root = self.spare_roots.pop().unwrap_or_else(|| {
+            let cover = Cover::default();
+            self.roots.push(Root { home: Home::Copy, len: 0, cover, handles: 0, at: 0 });
+            self.roots.len() as u32 - 1
+        });
+        let at = match home {
+            Home::Slab(slab, _) => {
+                let roots = &mut self.list[slab as usize].roots;
+                roots.push(root);
+                roots.len() as u32 - 1
+            }
+            Home::Copy => {
+                self.sums.copy_bytes += len;
+                0
+            }
+        };
+        let made = self.root_mut(root);
+        (made.home, made.len, made.at) = (home, len, at);
+        root
+    }
+
+    // ---- Handles.
+
+    /// A handle on `start..end` of an allocation is made on this thread.
+    pub(super) fn hold(&mut self, root: u32, start: u64, end: u64, thread: u32) {
+        let held = &mut self.roots[root as usize];
+        held.handles += 1;
+        let live = held.cover.add(start, end);
+        let Home::Slab(slab, _) = held.home else {
+            self.sums.guest_ops += u64::from(held.handles > 1);
+            return;
+        };
+        self.sums.live_bytes += live;
+        let slab = &mut self.list[slab as usize];
+        slab.refs += 1;
+        self.sums.guest_ops += u64::from(slab.owner != thread);
+        if slab.refs == 1 {
+            self.sums.pinned_bytes += slab.size;
+            self.sums.pinned_slabs += 1;
+        }
+    }
+
+    /// A handle covers another range of its allocation.
+    pub(super) fn shift(&mut self, root: u32, (start, end): (u64, u64), to: (u64, u64)) {
+        let held = &mut self.roots[root as usize];
+        let live = held.cover.add(to.0, to.1);
+        let dead = held.cover.remove(start, end);
+        if held.home != Home::Copy {
+            self.sums.live_bytes = self.sums.live_bytes + live - dead;
+        }
+    }
+
+    /// A handle is dropped on this thread. Returns the slab if that emptied it and it is nobody's.
+    pub(super) fn release(&mut self, root: u32, start: u64, end: u64, thread: u32) -> Option<u32> {
+        let held = &mut self.roots[root as usize];
+        held.handles -= 1;
+        let is_gone = held.handles == 0;
+        let dead = if is_gone && held.home == Home::Copy { 0 } else { held.cover.remove(start, end) };
+        let home = held.home;
+        let Home::Slab(slab, _) = home else {
+            self.sums.guest_ops += u64::from(!is_gone);
+            if is_gone {
+                self.sums.copy_bytes -= held.len;
+                self.end_root(root);
+            }
+            return None;
+        };
+        self.sums.live_bytes -= dead;
+        if is_gone {
+            self.end_root(root);
+        }
+        let held = &mut self.list[slab as usize];
+        held.refs -= 1;
+        self.sums.guest_ops += u64::from(held.owner != thread);
+        if held.refs > 0 {
+            return None;
+        }
+        self.sums.pinned_bytes -= held.size;
+        self.sums.pinned_slabs -= 1;
+        (held.owner == NOBODY).then_some(slab)
+    }
+
+    fn end_root(&mut self, root: u32) {
+        let ended = &mut self.roots[root as usize];
+        ended.cover.clear();
+        if let Home::Slab(slab, _) = ended.home {
+            let at = ended.at;
+            let roots = &mut self.list[slab as usize].roots;
+            roots.swap_remove(at as usize);
+            if let Some(&moved) = roots.get(at as usize) {
+                self.roots[moved as usize].at = at;
+            }
+        }
+        self.spare_roots.push(root);
+    }
+
+    /// Moves the owner's cursor back from `end` over what nobody covers any more, down to `start` at most, both from the start of the
+    /// allocation; if nothing was cut since and the thread is the owner.
+    pub(super) fn give_back(&mut self, root: u32, start: u64, end: u64, thread: u32) {
+        let Home::Slab(slab, base) = self.root(root).home else { return };
+        let owned = self.slab(slab);
+        if owned.owner != thread || owned.cursor != base + end {
+            return;
+        }
+        let held = &mut self.roots[root as usize];
+        let kept = held.cover.last_before(end).max(start);
+        held.len = held.len.min(kept);
+        self.slab_mut(slab).cursor = base + kept;
+    }
+
+    /// Fills `holes` with those of a slab that are at least `floor` bytes long, the lowest last. Returns their sum and the longest.
+    pub(super) fn holes(
+        &self,
+        slab: u32,
+        floor: u64,
+        live: &mut Vec<(u64, u64)>,
+        holes: &mut Vec<(u64, u64)>,
+    ) -> (u64, u64) {
+        let slab = self.slab(slab);
+        live.clear();
+        for &root in &slab.roots {
+            let root = self.root(root);
+            if let Home::Slab(_, base) = root.home {
+                live.extend(root.cover.ranges().map(|(start, end)| (base + start, base + end)));
+            }
+        }
+        live.sort_unstable();
+        live.push((slab.size, slab.size));
+        holes.clear();
+        let (mut sum, mut longest, mut covered) = (0, 0, 0);
+        for &(start, end) in live.iter() {
+            let len = start.saturating_sub(covered);
+            if len >= floor.max(1) {
+                (sum, longest) = (sum + len, longest.max(len));
+                holes.push((covered, start));
+            }
+            covered = covered.max(end);
+        }
+        holes.reverse();
+        (sum, longest)
+    }
+}
+
+impl Slab {
+    fn new() -> Slab {
+        Slab {
+            size: 0,
+            owner: NOBODY,
+            refs: 0,
+            full_at: u64::MAX,
+            cursor: 0,
+            limit: 0,
+            holes: Vec::new(),
+            roots: Vec::new(),
+            touched: 0,
+            cut: 0,
+            is_cold: false,
+        }
+    }
+
+    /// The owner cuts from `start` up to `limit` from now on.
+    pub(super) fn open(&mut self, start: u64, limit: u64) {
+        (self.cursor, self.limit, self.cut) = (start, limit, start);
+    }
+
+    /// Whether the memory was out of use before its owner got it.
+    pub(super) fn set_cold(&mut self, is_cold: bool) {
+        self.is_cold = is_cold;
+    }
+
+    /// Goes on to the next hole with room for `n` bytes, if there is one.
+    pub(super) fn next_hole(&mut self, n: u64) -> bool {
+        while let Some((start, end)) = self.holes.pop() {
+            if end - start >= n {
+                self.open(start, end);
+                return true;
+            }
+        }
+        false
+    }
+}
