@@ -62,13 +62,13 @@ fn recording_against_slots_changing_hands() {
     let attached = ledger.slab(64).attach();
     let a = attached.alloc_recorded(&ledger, 4).unwrap();
     let b = attached.alloc_recorded(&ledger, 4).unwrap();
-    let slot = a.slot();
-    let guest = thread::spawn(move || assert!(a.release().is_none()));
+    let slot = b.slot();
+    let guest = thread::spawn(move || assert!(b.release().is_none()));
     // There are two slots in a segment.
     let c = attached.alloc_recorded(&ledger, 4).unwrap();
     reach(if c.slot() == slot { "same slot" } else { "another slot" });
     guest.join().unwrap();
-    for slice in [b, c] {
+    for slice in [a, c] {
         assert!(slice.release().is_none());
     }
     drop(attached.detach());
