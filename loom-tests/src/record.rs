@@ -64,6 +64,8 @@ fn recording_against_slots_changing_hands() {
     let b = attached.alloc_recorded(&ledger, 4).unwrap();
     let slot = b.slot();
     let guest = thread::spawn(move || assert!(b.release().is_none()));
+    // A lock stands between the guest and its slot: without this loom never lets the guest go first.
+    thread::yield_now();
     // There are two slots in a segment.
     let c = attached.alloc_recorded(&ledger, 4).unwrap();
     reach(if c.slot() == slot { "same slot" } else { "another slot" });
