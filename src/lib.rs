@@ -120,6 +120,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adapt;
 #[cfg(feature = "admin")]
 pub mod admin;
 mod buf;

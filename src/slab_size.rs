@@ -54,6 +54,24 @@ impl SlabSize {
             SlabSize::Auto { min, max } => default.min(max).max(min),
         }
     }
+
+    /// What a pool with this limit makes of it, and the size that it begins with. A size that it finds is at most an eighth of the limit,
+    /// but for the lower bound: each thread has two slabs.
+    pub(crate) fn under(self, max_bytes: Option<usize>) -> (SlabSize, usize) {
+        let sizing = match (self, max_bytes) {
+            (SlabSize::Auto { min, max }, Some(limit)) => SlabSize::Auto { min, max: max.min(limit / 8).max(min) },
+            _ => self,
+        };
+        (sizing, sizing.first(crate::config::DEFAULT_SLAB_SIZE))
+    }
+
+    /// The smallest size that a pool with it has.
+    pub(crate) fn least(self) -> usize {
+        match self {
+            SlabSize::Fixed(bytes) => bytes,
+            SlabSize::Auto { min, .. } => min,
+        }
+    }
 }
 
 impl From<usize> for SlabSize {

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("compaction", 1),
     ("policy", 1),
     ("slab_size", 1),
+    ("adapt", 1),
     ("trace", 1),
     ("raw", 2),
     ("track", 3),

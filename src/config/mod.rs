@@ -174,10 +174,10 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let by = self.set_by(Key::SlabSize);
         self.sizing.check(by.field(Key::SlabSize))?;
-        let Some(max) = self.max_bytes.filter(|&max| max < self.slab_size) else {
+        let Some(max) = self.max_bytes.filter(|&max| max < self.sizing.least()) else {
             return Ok(());
         };
-        let (of_max, size) = (self.set_by(Key::MaxBytes), self.slab_size);
+        let (of_max, size) = (self.set_by(Key::MaxBytes), self.sizing.least());
         // Whoever spoke last, by rank, is the one to be told.
         if by.rank() > of_max.rank() {
             let allowed = format!("from 1 B to {}, the pool's max_bytes", size_in_prose(max));

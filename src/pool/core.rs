@@ -7,6 +7,7 @@ use super::{PoolStats, local, registry};
 use crate::config::{Config, Key, Level};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
+use crate::slab_size::SlabSize;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, clock};
 use core::any::Any;
 use std::sync::{Arc, Weak};
@@ -25,6 +26,7 @@ pub(crate) struct Core {
     slab_size: AtomicUsize,
     level: AtomicU32,
     pub(super) changed: super::settings::Changed,
+    pub(super) sizer: super::adapt::Sizer,
     counts: Counts,
     pub(super) around: super::around::Tries,
     pub(super) waiters: super::waiters::Waiters,
@@ -43,7 +45,8 @@ struct Counts {
 }
 
 impl Core {
-    pub(super) fn start(config: Config, source: Box<dyn SlabSource>, marks: Vec<Mark>) -> Arc<Core> {
+    pub(super) fn start(mut config: Config, source: Box<dyn SlabSource>, marks: Vec<Mark>) -> Arc<Core> {
+        (config.sizing, config.slab_size) = config.sizing.under(config.max_bytes);
         let id = registry::next_id();
         let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes, crate::track::record_stack);
         let core = Arc::new(Core {
@@ -51,6 +54,7 @@ impl Core {
             ledger: Arc::clone(&ledger),
             depot: Depot::new(config.idle_decay),
             slab_size: AtomicUsize::new(config.slab_size),
+            sizer: super::adapt::Sizer::new(config.sizing, config.slab_size),
             level: AtomicU32::new(config.level.code()),
             changed: super::settings::Changed::default(),
             counts: Counts::default(),
@@ -73,14 +77,23 @@ impl Core {
         self.slab_size.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
-        self.check_slab_size(bytes.into())?;
-        self.slab_size.store(bytes, Ordering::Relaxed);
+    pub(super) fn set_slab_size(&self, size: SlabSize) -> Result<(), BuildError> {
+        self.check_slab_size(size)?;
+        let (sizing, bytes) = size.under(self.config.max_bytes);
+        self.sizer.set(sizing, bytes, || self.store_slab_size(bytes));
         self.changed.mark(Key::SlabSize);
-        // Idle slabs of another size will not be taken again.
-        self.depot.sweep(|idle| idle.size() != bytes);
-        self.room_made();
+        self.let_go_other_sizes();
         Ok(())
+    }
+
+    pub(super) fn store_slab_size(&self, bytes: usize) {
+        self.slab_size.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Idle slabs of another size will not be taken again.
+    pub(super) fn let_go_other_sizes(&self) {
+        self.depot.sweep(|idle| idle.size() != self.slab_size());
+        self.room_made();
     }
 
     pub(crate) fn level(&self) -> Level {
@@ -137,6 +150,7 @@ impl Core {
             }
         }
         // Larger than a slab, or made by a thread that is dying, or in the mode that does so for all: a slab of its own.
+        self.learn_alone(n);
         self.before_taking(n, n)?;
         let idle = self.fresh_slab(n).map_err(|error| error.of_request(n))?;
         let raw = idle.single(n, self.level(), label);
@@ -262,6 +276,7 @@ impl Core {
             slabs_reused_in_place: pinned.resets,
             slabs_reused_around: self.counts.around.load(Ordering::Relaxed),
             slabs_recycled: self.counts.recycled.load(Ordering::Relaxed),
+            slab_size_moves: self.sizer.count(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::core::{Core, recycle};
 use super::magazine::MagazineId;
+use crate::adapt::{BATCH, Opening, Seen};
 use crate::error::AllocError;
 use crate::raw::{Attached, Label, Search, Unique};
 use core::cell::RefCell;
@@ -15,6 +16,8 @@ struct Local {
     /// The thread's first idle slab gets it one.
     magazine: Option<MagazineId>,
     search: Search,
+    /// What it has not told the pool yet, if that finds the size of its slabs: one at most.
+    seen: Vec<Seen>,
 }
 
 /// A thread's parts of all pools. The one used last comes first.
@@ -35,7 +38,8 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
                 None => {
                     locals.try_reserve(1).ok()?;
                     let search = Search::default();
-                    locals.push(Local { pool, current: None, previous: None, magazine: None, search });
+                    let seen = Vec::new();
+                    locals.push(Local { pool, current: None, previous: None, magazine: None, search, seen });
                     locals.len() - 1
                 }
             };
@@ -59,12 +63,21 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
             slab.alloc(n, label)
         };
         let current = local.current.as_ref().and_then(fits);
+        let unused = local.unused();
         let hole = current.or_else(|| local.next_hole(n).and_then(fits));
-        Ok(hole.or_else(|| local.reuse_in_place(core, n).and_then(fits)))
+        if hole.is_some() {
+            return Ok(hole);
+        }
+        let raw = local.reuse_in_place(core, n).and_then(fits);
+        if let (Some(_), Some(seen)) = (&raw, local.seen(core)) {
+            seen.opened(core.slab_size(), Opening::InPlace, n, unused);
+        }
+        Ok(raw)
     });
     match reused {
         None => return Ok(None),
         Some(Ok(Some(raw))) => {
+            tell(core);
             leave_if_wanted(core);
             return Ok(Some(raw));
         }
@@ -78,7 +91,8 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
     let installed = with_local(core.id, |local| {
         local.search = search;
         let attached = attached?;
-        let Some(attached) = attached else { return Ok(None) };
+        let Some((attached, how)) = attached else { return Ok(None) };
+        let (unused, size) = (local.unused(), attached.size());
         let before = local.current.take();
         let mut retired = core::mem::replace(&mut local.previous, before);
         if let Some(retired) = &mut retired {
@@ -86,14 +100,35 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         }
         let current = local.current.insert(attached);
         current.make_current(core.id);
-        Ok(Some((current.alloc(n, label), retired)))
+        let raw = current.alloc(n, label);
+        if let Some(seen) = local.seen(core) {
+            seen.opened(size, how, n, unused);
+            retired.iter().for_each(|retired| seen.left(retired.size(), retired.handles()));
+        }
+        Ok(Some((raw, retired)))
     });
     let Some((raw, retired)) = installed.transpose()?.flatten() else { return Ok(None) };
     if let Some(idle) = retired.and_then(Attached::detach) {
         recycle(idle);
     }
+    tell(core);
     leave_if_wanted(core);
     Ok(raw)
+}
+
+/// Tells the pool what this thread has seen, if it wants to know and that is enough to be told.
+fn tell(core: &Core) {
+    if !core.sizer.is_on() {
+        return;
+    }
+    let is_due = |local: &mut Local| {
+        let seen = local.seen.first_mut().filter(|seen| seen.events() >= BATCH)?;
+        Some(core::mem::take(seen))
+    };
+    // Not while this thread's part is borrowed: memory may go back to its source.
+    if let Some(mut seen) = with_local(core.id, is_due).flatten() {
+        core.learn(&mut seen);
+    }
 }
 
 /// Gives up the slabs that this thread is attached to, which it was asked for.
@@ -120,24 +155,25 @@ fn another_slab(
     n: usize,
     magazine: Option<MagazineId>,
     search: &mut Search,
-) -> Result<Option<Attached>, AllocError> {
+) -> Result<Option<(Attached, Opening)>, AllocError> {
     core.before_taking(n, core.slab_size())?;
-    let idle = match core.idle_slab(magazine) {
-        Some(idle) => idle,
+    let around = |attached| (attached, Opening::Around);
+    let (idle, how) = match core.idle_slab(magazine) {
+        Some(idle) => (idle, Opening::Idle),
         None => {
-            if let Some(around) = core.attach_around(n, search, false) {
-                return Ok(Some(around));
+            if let Some(attached) = core.attach_around(n, search, false) {
+                return Ok(Some(around(attached)));
             }
             match core.fresh_slab(core.slab_size()) {
-                Ok(fresh) => fresh,
+                Ok(fresh) => (fresh, Opening::Fresh),
                 Err(error) => {
-                    let around = core.attach_around(n, search, true);
-                    return around.map(Some).ok_or_else(|| error.of_request(n));
+                    let attached = core.attach_around(n, search, true);
+                    return attached.map(around).map(Some).ok_or_else(|| error.of_request(n));
                 }
             }
         }
     };
-    Ok(idle.attach(core.level()).map(Some).unwrap_or_else(|idle| {
+    Ok(idle.attach(core.level()).map(|attached| Some((attached, how))).unwrap_or_else(|idle| {
         recycle(idle);
         None
     }))
@@ -166,6 +202,23 @@ impl Local {
         slab.reset(core.level());
         slab.make_current(core.id);
         Some(slab)
+    }
+
+    /// Bytes that are left where this thread cuts from now.
+    fn unused(&self) -> usize {
+        self.current.as_ref().map_or(0, Attached::room)
+    }
+
+    /// Where to put down what the pool wants to know, if it does and there is memory for it.
+    fn seen(&mut self, core: &Core) -> Option<&mut Seen> {
+        if !core.sizer.is_on() {
+            return None;
+        }
+        if self.seen.is_empty() {
+            self.seen.try_reserve_exact(1).ok()?;
+            self.seen.push(Seen::default());
+        }
+        self.seen.first_mut()
     }
 
     /// Goes on in the current slab's next hole with room for `n` bytes.

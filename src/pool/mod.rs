@@ -1,5 +1,6 @@
 //! Floor 4: who owns slabs, hands out buffers and answers questions about both.
 
+mod adapt;
 mod around;
 mod builder;
 mod core;
@@ -21,7 +22,9 @@ use crate::config::Level;
 use crate::error::{AllocError, BuildError};
 use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
+use crate::slab_size::SlabSize;
 use ::core::fmt;
+pub(crate) use adapt::Moved;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;
@@ -127,11 +130,28 @@ impl SlabPool {
         self.0.slab_size()
     }
 
-    /// Changes the size of the slabs taken from now on; those in use stay as they are.
+    /// How the pool comes by the size of its slabs: it was told, or finds it between two bounds.
+    ///
+    /// ```
+    /// use bufslab::{Auto, SlabPool, SlabSize};
+    ///
+    /// let pool = SlabPool::builder().slab_size(Auto.between(16 << 10, 256 << 10)).build()?;
+    /// assert_eq!(pool.slab_sizing(), SlabSize::Auto { min: 16 << 10, max: 256 << 10 });
+    /// pool.set_slab_size(100_000)?; // from now on it is this and stays this
+    /// assert_eq!(pool.slab_sizing(), SlabSize::Fixed(100_000));
+    /// # Ok::<(), bufslab::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn slab_sizing(&self) -> SlabSize {
+        self.0.sizing()
+    }
+
+    /// Changes the size of the slabs taken from now on; those in use stay as they are. A number ends [`Auto`](crate::Auto), and
+    /// `Auto` begins it: see [`docs::adaptive`](crate::docs::adaptive).
     ///
     /// # Errors
     ///
-    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`. It says which.
+    /// If the size is 0, above 1 GiB, or above the pool's `max_bytes`; of `Auto`, if the lower bound is. It says which.
     ///
     /// ```
     /// let pool = bufslab::SlabPool::builder().max_bytes(1 << 20).build()?;
@@ -139,8 +159,8 @@ impl SlabPool {
     /// assert_eq!(error.to_string(), "slab_size is 2MiB: it must be from 1 B to 1 MiB, the pool's max_bytes");
     /// # Ok::<(), bufslab::BuildError>(())
     /// ```
-    pub fn set_slab_size(&self, bytes: usize) -> Result<(), BuildError> {
-        self.0.set_slab_size(bytes)
+    pub fn set_slab_size(&self, size: impl Into<SlabSize>) -> Result<(), BuildError> {
+        self.0.set_slab_size(size.into())
     }
 
     /// How much is known of the slices of slabs taken from now on.
@@ -259,4 +279,6 @@ pub struct PoolStats {
     pub slabs_reused_around: u64,
     /// Times a slab came back empty after its owner had left it to its slices.
     pub slabs_recycled: u64,
+    /// Times the pool moved its slab size by itself; see [`Auto`](crate::Auto).
+    pub slab_size_moves: u64,
 }

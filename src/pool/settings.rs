@@ -46,7 +46,7 @@ impl SlabPool {
         let core = self.core();
         let now = |key| {
             let value = match key {
-                Key::SlabSize => SlabSize::Fixed(core.slab_size()).text(),
+                Key::SlabSize => core.sizing().text(),
                 Key::Tracking => core.level().text(),
                 _ => core.config.value(key),
             };

@@ -203,6 +203,16 @@ impl Attached {
         self.header().size()
     }
 
+    /// Bytes that are left where the slab is cut from now.
+    pub(crate) fn room(&self) -> usize {
+        self.header().room()
+    }
+
+    /// Handles on it, when nobody else makes or drops any.
+    pub(crate) fn handles(&self) -> u64 {
+        self.header().sums().map_or(0, |(_, handles, _)| handles)
+    }
+
     /// Cuts the next `n` bytes, if that many are left.
     #[inline]
     pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::notes::Note;
 use super::segment::Segment;
 use super::slot::{Extent, SliceKind, Slot};
+use crate::adapt::Census;
 use crate::config::Level;
 use crate::sync::{Ordering, Plant, planted, thread};
 use core::panic::Location;
@@ -226,6 +227,20 @@ impl Ledger {
             }
         }
         sum
+    }
+
+    /// Counts the handles of slabs of this size.
+    pub(crate) fn census(&self, size: usize) -> Census {
+        let mut census = Census::default();
+        for header in self.headers() {
+            // SAFETY: headers are type-stable.
+            let header = unsafe { header.as_ref() };
+            match header.sums() {
+                Some((found, handles, _)) if found == size && !header.is_foreign() => census.count(size, handles),
+                _ => census.pass(),
+            }
+        }
+        census
     }
 }
 

@@ -101,4 +101,6 @@ pub struct Simulated {
     pub series: Vec<Moment>,
     /// The slab size at the end: another one than at first only with [`Auto`](crate::Auto).
     pub end_slab_size: usize,
+    /// As `PoolStats::slab_size_moves`: what each was and why.
+    pub slab_size_moves: Vec<String>,
 }

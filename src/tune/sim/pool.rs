@@ -6,17 +6,21 @@
 use super::around::Tries;
 use super::idle::Idle;
 use super::slabs::{Home, NOBODY, Slabs};
+use crate::adapt::{Adapt, BATCH, Census, Opening, Seen};
 use crate::config::Reuse;
+use crate::slab_size::SlabSize;
 use crate::tune::Setup;
 
 /// What a thread has of the pool.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Local {
     current: Option<u32>,
     previous: Option<u32>,
     magazine: Option<usize>,
     /// Whether it ever allocated from a slab.
     is_here: bool,
+    /// What it has not told the pool yet, if that finds the size of its slabs.
+    seen: Seen,
 }
 
 #[derive(Debug)]
@@ -37,11 +41,19 @@ pub(super) struct Pool {
     pub(super) recycled: u64,
     pub(super) changes: u64,
     pub(super) detaches: u64,
+    /// What finds the size of slabs, if anything does, and what it has done.
+    adapt: Option<Adapt>,
+    pub(super) moves: Vec<String>,
 }
 
 impl Pool {
     /// An empty pool, `millis` after recording began.
-    pub(super) fn new(setup: &Setup, slab_size: usize, threads: u32, millis: u64) -> Pool {
+    pub(super) fn new(setup: &Setup, threads: u32, millis: u64) -> Pool {
+        let (sizing, slab_size) = setup.slab_size.under(None);
+        let adapt = match sizing {
+            SlabSize::Auto { min, max } => Some(Adapt::new(min, max, slab_size)),
+            SlabSize::Fixed(_) => None,
+        };
         Pool {
             slabs: Slabs::default(),
             slab_size: slab_size as u64,
@@ -57,6 +69,8 @@ impl Pool {
             recycled: 0,
             changes: 0,
             detaches: 0,
+            adapt,
+            moves: Vec::new(),
         }
     }
 
@@ -80,6 +94,7 @@ impl Pool {
     fn alloc_slow(&mut self, n: u64, thread: u32) -> u32 {
         self.decay();
         if n > self.slab_size {
+            self.learn_alone(n);
             let slab = self.slabs.take(n);
             self.oversize += 1;
             self.slabs.slab_mut(slab).full_at = u64::MAX;
@@ -88,21 +103,33 @@ impl Pool {
             return self.first(root, n, thread);
         }
         self.locals[thread as usize].is_here = true;
-        if let Some(slab) = self.next_hole(n, thread).or_else(|| self.reuse_in_place(n, thread)) {
+        let unused = self.unused(thread);
+        let hole = self.next_hole(n, thread);
+        if let Some(slab) = hole.or_else(|| self.reuse_in_place(n, thread)) {
             if let Some(root) = self.slabs.cut(slab, n) {
+                if hole.is_none() {
+                    self.opened(thread, self.slab_size, Opening::InPlace, n, unused);
+                    self.tell(thread);
+                }
                 return self.first(root, n, thread);
             }
         }
-        let slab = self.another_slab(n, thread);
+        // The pool's thread has given up the holes that were too short.
+        let unused = self.unused(thread);
+        let (slab, how) = self.another_slab(n, thread);
         self.changes += 1;
         let local = &mut self.locals[thread as usize];
         let before = local.current.replace(slab);
         let retired = core::mem::replace(&mut local.previous, before);
         let root = self.slabs.cut(slab, n).expect("a slab with room for this was looked for");
         self.first(root, n, thread);
+        self.opened(thread, self.slabs.slab(slab).size, how, n, unused);
         if let Some(retired) = retired {
+            let left = self.slabs.slab(retired);
+            self.locals[thread as usize].seen.left(left.size as usize, left.refs);
             self.detach(retired, thread);
         }
+        self.tell(thread);
         root
     }
 
@@ -135,11 +162,11 @@ impl Pool {
     }
 
     /// A slab for this thread with room for `n` bytes: an idle one, a partly filled one, or fresh memory.
-    fn another_slab(&mut self, n: u64, thread: u32) -> u32 {
+    fn another_slab(&mut self, n: u64, thread: u32) -> (u32, Opening) {
         let idle = self.idle_slab(thread);
         if idle.is_none() {
             if let Some(around) = self.attach_around(n, thread) {
-                return around;
+                return (around, Opening::Around);
             }
         }
         let slab = idle.unwrap_or_else(|| self.slabs.take(self.slab_size));
@@ -149,7 +176,7 @@ impl Pool {
         attached.holes.clear();
         attached.open(0, size);
         attached.set_cold(idle.is_some());
-        slab
+        (slab, if idle.is_some() { Opening::Idle } else { Opening::Fresh })
     }
 
     fn idle_slab(&mut self, thread: u32) -> Option<u32> {
@@ -196,9 +223,48 @@ impl Pool {
     }
 
     /// As the pool's, for the slabs taken from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a size that the pool finds"))]
     pub(super) fn set_slab_size(&mut self, bytes: u64) {
         self.slab_size = bytes;
         self.idle.sweep(bytes, &mut self.slabs);
+    }
+
+    // ---- Finding the size.
+
+    fn unused(&self, thread: u32) -> u64 {
+        let room = |slab: u32| self.slabs.slab(slab).limit.saturating_sub(self.slabs.slab(slab).cursor);
+        self.locals[thread as usize].current.map_or(0, room)
+    }
+
+    fn opened(&mut self, thread: u32, size: u64, how: Opening, n: u64, unused: u64) {
+        self.locals[thread as usize].seen.opened(size as usize, how, n as usize, unused as usize);
+    }
+
+    fn tell(&mut self, thread: u32) {
+        let seen = &mut self.locals[thread as usize].seen;
+        if self.adapt.is_some() && seen.events() >= BATCH {
+            let seen = core::mem::take(seen);
+            self.learn(seen);
+        }
+    }
+
+    fn learn_alone(&mut self, n: u64) {
+        let mut seen = Seen::default();
+        seen.alone(self.slab_size as usize, n as usize);
+        self.learn(seen);
+    }
+
+    fn learn(&mut self, mut seen: Seen) {
+        let Some(adapt) = &mut self.adapt else { return };
+        if !adapt.take(&mut seen) {
+            return;
+        }
+        let mut census = Census::default();
+        for slab in &self.slabs.list {
+            if slab.size == self.slab_size { census.count(slab.size as usize, slab.refs) } else { census.pass() }
+        }
+        if let Some(made) = adapt.decide(&census) {
+            self.moves.push(made.to_string());
+            self.set_slab_size(made.to as u64);
+        }
     }
 }

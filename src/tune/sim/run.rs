@@ -48,13 +48,12 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(trace: &AllocTrace, setup: &Setup) -> Result<Run, SimulateError> {
         setup.slab_size.check("slab_size".to_owned())?;
-        let slab_size = setup.slab_size.first(crate::config::DEFAULT_SLAB_SIZE);
         if trace.threads > MOST_THREADS {
             return Err(SimulateError::Trace { step: 0, what: "is of a trace with more threads than can be" });
         }
         let millis = trace.steps.first().map_or(0, |step| step.millis);
         Ok(Run {
-            pool: Pool::new(setup, slab_size, trace.threads, millis),
+            pool: Pool::new(setup, trace.threads, millis),
             handles: Vec::new(),
             retain: setup.retain,
             retained_tags: trace.tags.iter().map(|tag| setup.retain_tags.contains(tag)).collect(),
@@ -319,6 +318,7 @@ impl Run {
             slab_changes: pool.changes,
             detaches: pool.detaches,
             end_slab_size: pool.slab_size as usize,
+            slab_size_moves: pool.moves,
             ..self.result
         }
     }
