@@ -26,7 +26,7 @@ pub(super) struct Pair {
     tags: Vec<u32>,
     is_whole: Vec<bool>,
     /// By which requests are large or small.
-    slab_size: u64,
+    pub(super) slab_size: u64,
     /// Whether that was another one before.
     is_changed: bool,
     /// Steps so far.
