@@ -8,6 +8,7 @@
 //! | `live` | against `admin::Server`, over TCP and a unix socket |
 //! | `servers` | against servers that answer in every other way there is |
 //! | `traces` | what was recorded, shown |
+//! | `tune` | a recorded trace, run with other slab sizes |
 //! | `usage` | help, completions, and what is said of wrong arguments |
 //!
 //! What needs a terminal (`top`) is in `.ci/cli`.
@@ -22,5 +23,6 @@ mod cli {
     mod live;
     mod servers;
     mod traces;
+    mod tune;
     mod usage;
 }

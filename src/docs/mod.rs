@@ -70,8 +70,13 @@ pub mod late_compaction {}
 ///
 #[doc = include_str!("traces.md")]
 pub mod traces {}
+
 /// What the size of slabs costs and saves, measured.
 ///
 #[doc = include_str!("pictures/slab_size.md")]
 #[doc = include_str!("slab_size.md")]
 pub mod slab_size {}
+
+/// Which slab size for one's own traffic: record, compare, set, check again.
+#[doc = include_str!("tuning.md")]
+pub mod tuning {}

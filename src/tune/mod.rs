@@ -1,13 +1,17 @@
 //! What-if: an [`AllocTrace`](crate::trace::AllocTrace) run again with another slab size, reuse or retain policy, in a simulation that is the same each
 //! time, and for real on this machine.
 
+mod replay;
 mod sim;
+mod study;
 
 use crate::config::Reuse;
 use crate::policy::RetainPolicy;
 use crate::slab_size::SlabSize;
 use core::time::Duration;
+pub use replay::{Lockstep, ReplayError, ReplayOptions, Replayed, lockstep, lockstep_with, replay};
 pub use sim::{Moment, SimulateError, simulate};
+pub use study::{Row, Study};
 
 /// What to run a trace with.
 #[derive(Clone, Debug, PartialEq)]

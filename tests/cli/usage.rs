@@ -5,7 +5,7 @@ use super::command::run;
 #[test]
 fn every_command_has_help_with_examples() {
     let help = run(["--help"]).good().out;
-    for command in ["report", "top", "diff", "export", "watch", "trace", "completions"] {
+    for command in ["report", "top", "diff", "export", "watch", "trace", "tune", "completions"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         for flag in ["-h", "--help"] {
             let help = run([command, flag]).good().out;

@@ -71,6 +71,14 @@ pub enum Command {
         ("curl -s localhost:6060/app.slabtrace | bufslab trace -", "from standard input"),
     ]))]
     Trace(TraceArgs),
+    /// Compare slab sizes on a recorded trace, and recommend one
+    #[command(after_help = after(&[
+        ("bufslab tune app.slabtrace", "16KiB to 16MiB"),
+        ("bufslab tune --sizes 64KiB,100KiB,1MiB --html t.html app.slabtrace", "with a page"),
+        ("bufslab tune --policy never --policy default app.slabtrace", "with and without copies"),
+        ("bufslab tune --no-replay --json - app.slabtrace", "the same each time"),
+    ]), after_long_help = crate::tune::HELP)]
+    Tune(crate::tune::TuneArgs),
     /// Print a script that completes this command in your shell
     #[command(after_help = after(&[
         ("source <(bufslab completions bash)", ""),

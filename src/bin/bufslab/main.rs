@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | what can be asked for |
 //! | `source`, `http` | where a report comes from: a file, or a program's console over TCP or a unix socket |
-//! | `report`, `export`, `diff`, `watch`, `top`, `trace` | one command each |
+//! | `report`, `export`, `diff`, `watch`, `top`, `trace`, `tune` | one command each |
 //! | `output`, `progress`, `units`, `names`, `failure` | what they share |
 //!
 //! Exit codes: 0 is success, 1 is `watch` that has seen a limit passed, 2 is everything that kept the command from doing
@@ -24,6 +24,7 @@ mod report;
 mod source;
 mod top;
 mod trace;
+mod tune;
 mod units;
 mod watch;
 
@@ -57,6 +58,7 @@ fn run(args: Args) -> Result<Outcome, Failure> {
         Command::Export(args) => export::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "bufslab", &mut script);

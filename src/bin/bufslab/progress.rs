@@ -90,3 +90,40 @@ impl<W: Write> Write for Counted<W> {
         self.inner.flush()
     }
 }
+
+/// How many of so many things are done.
+#[derive(Debug)]
+pub struct Steps {
+    all: usize,
+    done: usize,
+    is_shown: bool,
+    is_on_terminal: bool,
+    next: Instant,
+}
+
+impl Steps {
+    /// Shows itself if standard error is a terminal.
+    pub fn on_terminal(all: usize) -> Steps {
+        let next = Instant::now() + PATIENCE;
+        Steps { all, done: 0, is_shown: false, is_on_terminal: io::stderr().is_terminal(), next }
+    }
+
+    /// Begins with the next.
+    pub fn next(&mut self, what: &str) {
+        if self.is_on_terminal && Instant::now() >= self.next {
+            self.next = Instant::now() + BETWEEN;
+            self.is_shown = true;
+            let share = percent(self.done, self.all);
+            let _ = write!(io::stderr(), "\r{what}: {} of {} ({share})\u{1b}[K", self.done + 1, self.all);
+        }
+        self.done += 1;
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}
