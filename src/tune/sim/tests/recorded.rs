@@ -16,6 +16,7 @@ fn both(setup: &Setup, threads: u32, seed: u64) -> ([u64; 9], Simulated) {
     let live = pair.pool.report().totals.live_bytes as u64;
     let trace = recording.stop();
     assert!(!trace.is_cut_short);
+    trace.check().unwrap();
     let figures = [
         stats.pinned_bytes as u64,
         live,
