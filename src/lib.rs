@@ -120,9 +120,9 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adapt;
 #[cfg(feature = "admin")]
 pub mod admin;
-mod adapt;
 mod buf;
 mod compaction;
 mod config;

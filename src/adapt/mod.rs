@@ -102,7 +102,8 @@ impl Adapt {
     fn reason(&self, now: &Spent, then: &Spent, census: &Census) -> Reason {
         let gain = |of: fn(&Spent) -> Spent| of(now).cost() - of(then).cost();
         let seen = &self.seen;
-        let pins = gain(|spent| Spent { requests: spent.requests, pinned_bytes: spent.pinned_bytes, ..Spent::default() });
+        let pins =
+            gain(|spent| Spent { requests: spent.requests, pinned_bytes: spent.pinned_bytes, ..Spent::default() });
         let cache = gain(|spent| Spent { cold_bytes: spent.cold_bytes, ..Spent::default() });
         let taken = gain(|spent| Spent { taken: spent.taken, fresh_bytes: spent.fresh_bytes, ..Spent::default() });
         let rest = now.cost() - then.cost() - pins - cache - taken;
@@ -113,7 +114,9 @@ impl Adapt {
         if shrinks && seen.in_place > 0.0 {
             return Reason::Cache { both: self.size.saturating_mul(2) };
         }
-        if saved > 0 && pins > rest.max(cache) || saved > 0 && alone < 1.0 && then.fresh_bytes < now.fresh_bytes && taken > rest {
+        if saved > 0 && pins > rest.max(cache)
+            || saved > 0 && alone < 1.0 && then.fresh_bytes < now.fresh_bytes && taken > rest
+        {
             let handles = census.handles as f32 / census.slabs.max(1) as f32;
             return Reason::Pins { slabs: census.slabs, handles, saved };
         }

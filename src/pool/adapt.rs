@@ -45,7 +45,11 @@ impl Sizer {
     pub(super) fn new(sizing: SlabSize, size: usize) -> Sizer {
         let mut state = State { sizing, adapt: None, moves: VecDeque::new() };
         state.set(sizing, size);
-        Sizer { is_on: AtomicU32::new(state.adapt.is_some().into()), count: AtomicU64::new(0), state: Mutex::new(state) }
+        Sizer {
+            is_on: AtomicU32::new(state.adapt.is_some().into()),
+            count: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
     }
 
     /// Whether anybody wants to know what threads see. Relaxed: a few events more or fewer change nothing.
