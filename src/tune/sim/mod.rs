@@ -31,6 +31,8 @@ pub use series::Moment;
 /// Runs a trace in a simulation of a pool that is set up like this: which slabs it would have taken, what would have been pinned,
 /// and what would have been copied. The same each time; no memory is touched, no clock is read and no thread is started.
 ///
+/// Of a trace that has only one in so many allocations, it runs what [`AllocTrace::expand`] makes of it.
+///
 /// Threads take turns in the order of the trace, and the clock moves as it was recorded. What it says of a trace is what a real pool
 /// comes to whose threads take the same turns, to the byte (the crate's tests hold it to that), but for what a trace does not tell:
 ///
@@ -69,8 +71,17 @@ pub use series::Moment;
 ///
 /// # Errors
 ///
-/// If the trace contradicts itself (a step on a handle that does not exist), or no pool can be built with this setup.
+/// If the trace contradicts itself (a step on a handle that does not exist) or cannot be expanded, or no pool can be built with this
+/// setup.
 pub fn simulate(trace: &AllocTrace, setup: &Setup) -> Result<Simulated, SimulateError> {
+    let expanded;
+    let trace = match trace.one_in {
+        1 => trace,
+        _ => {
+            expanded = trace.expand()?;
+            &expanded
+        }
+    };
     let mut run = Run::new(trace, setup)?;
     for step in &trace.steps {
         run.step(step)?;

@@ -260,10 +260,48 @@ fn a_trace_that_contradicts_itself_is_refused_with_the_step() {
     let far = Op::Resize { handle: 0, offset: u64::MAX, len: u64::MAX };
     assert_eq!(refused(&[alloc, far], 0), (1, "covers bytes that no allocation has"));
     let of = |setup: Setup| simulate(&AllocTrace::default(), &setup).unwrap_err().to_string();
-    assert_eq!(of(Setup::new(0)), "slab_size is 0: it must be from 1 to 1073741824 bytes");
-    assert!(of(Setup::new(Auto.between(10, 5))).contains("auto 10..5"));
+    assert_eq!(of(Setup::new(0)), "slab_size is 0: it must be from 1 B to 1 GiB");
+    assert!(of(Setup::new(Auto.between(10, 5))).contains("auto:10..5"));
     let crowded = AllocTrace { threads: u32::MAX, ..AllocTrace::default() };
     assert!(simulate(&crowded, &whole(1000)).is_err());
+}
+
+/// One in ten of many like reads, of which some are kept, comes to about what all of them come to.
+#[test]
+fn a_sampled_trace_stands_for_all() {
+    let mut all = Script::new(1);
+    let mut sampled = Script::new(1);
+    sampled.trace.one_in = 10;
+    let step = |position, op| Step { millis: 0, position, thread: 0, op };
+    let make = |script: &mut Script, read| {
+        let handle = script.alloc(1000);
+        script.trace.steps.last_mut().unwrap().position = read;
+        script.trace.steps.push(step(read + 1, Op::Freeze { handle, offset: 0, len: 700 }));
+        handle
+    };
+    let mut alive = std::collections::VecDeque::new();
+    for read in 0..20_000_u64 {
+        let handle = make(&mut all, read);
+        let in_sampled = (read % 10 == 3).then(|| make(&mut sampled, read));
+        alive.push_back((handle, in_sampled));
+        // Each is there for 500 reads.
+        if alive.len() > 500 {
+            let (handle, in_sampled) = alive.pop_front().unwrap();
+            let free = |handle| step(read + 1, Op::Free { handle });
+            all.trace.steps.push(free(handle));
+            sampled.trace.steps.extend(in_sampled.map(free));
+        }
+    }
+    (all.trace.allocations, sampled.trace.allocations) = (20_000, 20_000);
+    let setup = whole(10_000);
+    let (all, sampled) = (all.simulate(&setup), sampled.simulate(&setup));
+    assert_eq!((all.allocations, sampled.allocations), (20_000, 20_000));
+    let figures = |of: &Simulated| [of.peak_pinned_bytes, of.mean_pinned_bytes, of.end_live_bytes];
+    for (all, sampled) in figures(&all).into_iter().zip(figures(&sampled)) {
+        assert!(sampled.abs_diff(all) <= all / 20, "{sampled} is not about {all}");
+    }
+    let cut = AllocTrace { one_in: 0, ..AllocTrace::default() };
+    assert!(matches!(simulate(&cut, &setup), Err(SimulateError::Sampled { .. })));
 }
 
 /// Nonsense of all kinds, as a broken file may hold it, is refused or run; nothing panics.

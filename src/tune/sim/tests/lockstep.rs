@@ -25,6 +25,7 @@ struct Pair {
     /// Of each handle there ever was: its tag, and whether it is a buffer that was never split.
     tags: Vec<u32>,
     is_whole: Vec<bool>,
+    /// By which requests are large or small.
     slab_size: u64,
     /// Whether that was another one before.
     is_changed: bool,
@@ -34,9 +35,9 @@ struct Pair {
 
 impl Pair {
     fn new(setup: Setup, threads: u32, seed: u64) -> Pair {
-        let crate::SlabSize::Fixed(slab_size) = setup.slab_size else { panic!("a size") };
+        let slab_size = setup.slab_size.first(4096);
         let pool = SlabPool::builder()
-            .slab_size(slab_size)
+            .slab_size(setup.slab_size)
             .reuse(setup.reuse)
             .idle_bytes(setup.idle_bytes)
             .idle_decay(setup.idle_decay)
@@ -117,7 +118,7 @@ impl Pair {
             5..10 => self.below(size / 4 + 1) + 1,
             _ => self.below(size / 16 + 1) + 1,
         };
-        let filled = self.below(len + 1) as usize;
+        let filled = self.below(len.min(5000) + 1) as usize;
         self.stage.on(thread, move |pool, hands| {
             let mut buffer = pool.alloc(len as usize);
             buffer.extend_from_slice(&vec![1; filled]);
@@ -280,6 +281,7 @@ impl Pair {
             ],
         );
         let at = self.trace.len();
+        assert_eq!(pool.slab_size, stats.slab_size as u64, "slab size after step {at}");
         let last = &self.trace[at.saturating_sub(3)..];
         assert_eq!(twin_events, events, "taken, reused, in place, around, recycled after step {at}: {last:?}");
         assert_eq!(
@@ -412,4 +414,25 @@ fn a_slab_size_that_changes_leaves_the_same_slabs_behind() {
         }
         pair.end();
     }
+}
+
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: the simulation is of slabs that slices share")]
+fn a_slab_size_that_is_found_is_the_one_that_the_pool_finds() {
+    let mut moves = 0;
+    for (seed, reuse) in [Reuse::WholeSlab, Reuse::AroundThePin].into_iter().cycle().take(24).enumerate() {
+        let auto = Setup { slab_size: crate::Auto.between(8192, 1 << 20), ..setup(4096, reuse, 2 << 20) };
+        let mut pair = Pair::new(auto, 1 + seed as u32 % 3, seed as u64 + 500);
+        pair.slab_size = [500, 50_000, 200_000][seed % 3];
+        for act in 0..ACTS {
+            if act % 1000 == 999 {
+                pair.slab_size = [500, 50_000, 200_000][pair.below(3) as usize];
+            }
+            pair.act([4, 150, 30][act * 6 / ACTS % 3]);
+            pair.check(act % 50 == 0);
+        }
+        moves += pair.pool.stats().slab_size_moves;
+        pair.end();
+    }
+    assert!(cfg!(miri) || moves > 20, "{moves} moves are too few to say anything");
 }
