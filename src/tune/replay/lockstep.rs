@@ -70,7 +70,8 @@ pub fn lockstep_with(
     setup: &Setup,
     each: impl FnMut(u64, &PoolStats) + Send,
 ) -> Result<Lockstep, ReplayError> {
-    let plan = Plan::new(&full(trace)?, setup, Tables::One)?;
+    let trace = full(trace)?;
+    let plan = Plan::new(&trace, setup, Tables::One)?;
     let pool = builder_of(setup).build()?;
     let state = State {
         work: OnPool::new(pool.clone(), plan.tags.clone().into(), setup.retain.is_some()),
