@@ -134,7 +134,7 @@ fn json_is_read_back() {
     }
     let best = json["recommended"]["setup"].as_u64().unwrap() as usize;
     assert_eq!(setups[best]["is_recommended"], Value::from(true));
-    assert_eq!(setups.iter().filter(|setup| setup["is_recommended"] == Value::from(true)).count(), 1);
+    assert_eq!(setups.iter().filter(|setup| setup["is_recommended"] == true).count(), 1);
     let env = json["recommended"]["env"].as_str().unwrap();
     assert!(env.starts_with("SLAB_BUFFER_SIZE="));
 
