@@ -139,6 +139,23 @@ impl Ledger {
         self.0.views().into_iter().map(view).collect()
     }
 
+    /// Begins to record everything.
+    pub fn record(&self) {
+        let limits = raw::Limits { one_in: 1, max_bytes: usize::MAX, slab_size: 0 };
+        assert!(self.0.begin_log(limits).is_ok(), "one recording at a time");
+    }
+
+    /// Ends recording. Which slots handles were made in, and left.
+    pub fn recorded(&self) -> Vec<(bool, usize)> {
+        let logged = self.0.take_log(None).map(|logged| logged.events).unwrap_or_default();
+        let whether = |event: &raw::Event| match event.kind {
+            raw::EventKind::Alloc | raw::EventKind::Derive { .. } => Some((true, event.key)),
+            raw::EventKind::Free => Some((false, event.key)),
+            _ => None,
+        };
+        logged.iter().flatten().filter_map(whether).collect()
+    }
+
     /// Bytes of slabs that are out.
     pub fn memory_bytes(&self) -> usize {
         self.0.memory_bytes()
@@ -195,6 +212,19 @@ impl Attached {
         self.0.alloc(n, label(tag)).map(filled)
     }
 
+    /// The same, recorded if anything is.
+    #[track_caller]
+    pub fn alloc_recorded(&self, ledger: &Ledger, n: usize) -> Option<Shared> {
+        let mut raw = self.0.alloc(n, label(0))?;
+        ledger.0.log_allocation(&mut raw);
+        Some(filled(raw))
+    }
+
+    /// Makes it the slab that this thread cuts from without asking, unless something is recorded.
+    pub fn make_current(&self) {
+        self.0.make_current(1);
+    }
+
     /// Whether this thread was asked to give the slab up.
     pub fn is_recalled(&self) -> bool {
         self.0.is_recalled()
@@ -226,6 +256,12 @@ impl Attached {
     pub fn detach(self) -> Option<Idle> {
         self.0.detach().map(Idle)
     }
+}
+
+/// Cuts `n` bytes from the slab that this thread made its current one, without asking anybody.
+#[track_caller]
+pub fn alloc_current(n: usize) -> Option<Shared> {
+    raw::alloc_current(1, n, label(0)).map(filled)
 }
 
 fn filled(mut unique: raw::Unique) -> Shared {

@@ -12,6 +12,8 @@ mod machine;
 mod pages;
 #[path = "admin/person.rs"]
 mod person;
+#[path = "admin/recording.rs"]
+mod recording;
 #[cfg(feature = "axum")]
 #[path = "admin/router.rs"]
 mod router;

@@ -10,6 +10,7 @@
 //! | `park` | slices that are moved under drops, readers and clones: no reference is given back twice, no reader sees freed memory |
 //! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
 //! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
+//! | `record` | what is recorded: every allocation, and of each slot beginnings and ends in turn |
 //! | `exact` | what an exact snapshot and the question "am I alone?" may conclude |
 //! | `secret` | whether bytes of marked handles are overwritten before their slab is handed on, and no other byte ever |
 //!
@@ -29,6 +30,7 @@ pub mod looks;
 pub mod notes;
 pub mod park;
 pub mod punch;
+pub mod record;
 pub mod secret;
 pub mod segments;
 
@@ -46,6 +48,7 @@ pub const MODELS: &[&[Model]] = &[
     foreign::MODELS,
     secret::MODELS,
     park::MODELS,
+    record::MODELS,
 ];
 
 /// The model with this name.

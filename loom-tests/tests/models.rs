@@ -100,4 +100,8 @@ models! {
     joining_against_the_last_drop
     joining_against_the_next_life
     report_against_a_foreign_slab_that_ends
+
+    recording_against_attaching
+    recording_against_slots_changing_hands
+    ending_against_a_drop
 }

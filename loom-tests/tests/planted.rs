@@ -79,6 +79,8 @@ const PLANTS: &[Plant] = &[
     Plant::ForeignLifeUnchecked,
     Plant::ForeignEndRelaxed,
     Plant::ForeignKeepsFirstOnly,
+    Plant::RecordUnseen,
+    Plant::EndLoggedLate,
     Plant::SumsBelieveBias,
 ];
 
@@ -428,6 +430,8 @@ fn caught_by(bug: Plant) -> &'static [&'static str] {
         Plant::ForeignLifeUnchecked => &["joining_against_the_next_life"],
         Plant::ForeignEndRelaxed => &["report_against_a_foreign_slab_that_ends"],
         Plant::ForeignKeepsFirstOnly => &["joining_against_the_last_drop"],
+        Plant::RecordUnseen => &["recording_against_attaching"],
+        Plant::EndLoggedLate => &["recording_against_slots_changing_hands"],
         Plant::SumsBelieveBias => &["counts_against_detaching"],
     }
 }

@@ -43,6 +43,7 @@ struct Inner {
     pools: Vec<SlabPool>,
     hosts: Hosts,
     level_changes: bool,
+    recording: bool,
     compact: Option<Compact>,
     compacting: Mutex<()>,
     past: Past,
@@ -94,6 +95,10 @@ impl Console {
 
     pub(super) fn may_change_level(&self) -> bool {
         self.0.level_changes
+    }
+
+    pub(super) fn may_record(&self) -> bool {
+        self.0.recording
     }
 
     pub(super) fn may_compact(&self) -> bool {
@@ -202,6 +207,7 @@ impl fmt::Debug for Console {
             .field("pools", &self.0.pools)
             .field("hosts", &self.0.hosts)
             .field("level_changes", &self.0.level_changes)
+            .field("recording", &self.0.recording)
             .field("compact", &self.may_compact())
             .finish_non_exhaustive()
     }
@@ -255,6 +261,7 @@ pub struct ConsoleBuilder {
     pools: Vec<SlabPool>,
     hosts: Hosts,
     level_changes: bool,
+    recording: bool,
     compact: Option<Compact>,
     remember_bytes: usize,
 }
@@ -265,6 +272,7 @@ impl Default for ConsoleBuilder {
             pools: Vec::new(),
             hosts: Hosts::default(),
             level_changes: false,
+            recording: false,
             compact: None,
             remember_bytes: past::MAX_BYTES,
         }
@@ -282,6 +290,13 @@ impl ConsoleBuilder {
     /// Lets clients change the tracking level of pools. Default: no.
     pub fn allow_level_changes(mut self, allow: bool) -> Self {
         self.level_changes = allow;
+        self
+    }
+
+    /// Lets clients [record](SlabPool::record) what the program asks of its pools, and fetch it: sizes, times, threads and the names of
+    /// sites and tags, and no byte of any buffer. Default: no.
+    pub fn allow_recording(mut self, allow: bool) -> Self {
+        self.recording = allow;
         self
     }
 
@@ -334,6 +349,7 @@ impl ConsoleBuilder {
             pools: self.pools,
             hosts: self.hosts,
             level_changes: self.level_changes,
+            recording: self.recording,
             compact: self.compact,
             compacting: Mutex::new(()),
             past: Past::new(self.remember_bytes),

@@ -89,6 +89,7 @@
 //! |---|---|
 //! | `console` | pools, permissions, and leave to have a report in memory |
 //! | `past` | reports that were served |
+//! | `recording` | a trace of a pool, begun, ended and fetched |
 //! | `request`, `response`, `routes`, `pages`, `guard` | HTTP without its bytes: which address shows what, to whom |
 //! | `http` | HTTP's bytes |
 //! | `telnet`, `shell` | a person's lines, and commands |
@@ -107,6 +108,7 @@ mod pages;
 mod past;
 #[cfg(feature = "axum")]
 mod pipe;
+mod recording;
 mod request;
 mod response;
 #[cfg(feature = "axum")]

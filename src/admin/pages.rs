@@ -57,11 +57,12 @@ fn write_index(console: &Console, up: &str, out: &mut String) -> core::fmt::Resu
     let allowed = |allowed: bool| if allowed { "allowed" } else { "not enabled by the program" };
     writeln!(
         out,
-        "<p>Changing the level: {}. Compaction: {}.</p>\n\
+        "<p>Changing the level: {}. Compaction: {}. Recording: {}.</p>\n\
          <p><code>?pool=NAME</code> asks for another pool than the first. A person may also talk to this port: \
          <code>telnet</code> or <code>nc</code>, and then <code>help</code>.</p></body></html>",
         allowed(console.may_change_level()),
         allowed(console.may_compact()),
+        allowed(console.may_record()),
     )
 }
 
@@ -92,7 +93,7 @@ pub(super) fn not_found(path: &str) -> String {
     let shown: String = path.chars().take(100).flat_map(char::escape_debug).collect();
     let mut out = format!("there is nothing at \"{shown}\"; there is\n");
     for (path, what) in PATHS {
-        let _ = writeln!(out, "  {path:28}{what}");
+        let _ = writeln!(out, "  {path:29}{what}");
     }
     out
 }

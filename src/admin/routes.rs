@@ -23,6 +23,8 @@ enum Page {
     DiffJson,
     Level,
     Compact,
+    Recording,
+    StopRecording,
 }
 
 /// Every address, and what a person is told of it.
@@ -41,6 +43,8 @@ pub(super) const PATHS: &[(&str, &str)] = &[
     ("/debug/slabs/diff.json", "the same as JSON"),
     ("/debug/slabs/level", "the tracking level; POST ?level=NAME changes it, if the program allows it"),
     ("/debug/slabs/compact", "POST asks the program to compact, if it allows it"),
+    ("/debug/slabs/recording", "how recording stands; POST ?one_in=N&max_bytes=SIZE begins, if the program allows it"),
+    ("/debug/slabs/recording/stop", "POST ends recording and answers with the trace"),
 ];
 
 fn page(path: &str) -> Option<Page> {
@@ -58,6 +62,8 @@ fn page(path: &str) -> Option<Page> {
         "/debug/slabs/diff.json" => Page::DiffJson,
         "/debug/slabs/level" => Page::Level,
         "/debug/slabs/compact" => Page::Compact,
+        "/debug/slabs/recording" => Page::Recording,
+        "/debug/slabs/recording/stop" => Page::StopRecording,
         _ => return None,
     })
 }
@@ -65,8 +71,8 @@ fn page(path: &str) -> Option<Page> {
 impl Page {
     fn methods(self) -> &'static str {
         match self {
-            Page::Level => "GET, HEAD, POST",
-            Page::Compact => "POST",
+            Page::Level | Page::Recording => "GET, HEAD, POST",
+            Page::Compact | Page::StopRecording => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -122,6 +128,13 @@ impl Console {
                 self.change_level(pool, &level).map(|text| Response::text(200, text))
             }
             Page::Compact => self.compact(pool).map(|text| Response::text(200, text)),
+            Page::Recording if method == "GET" => Ok(Response::text(200, self.recording(pool))),
+            Page::Recording => {
+                let (one_in, max_bytes) = (request.parameter("one_in"), request.parameter("max_bytes"));
+                self.begin_recording(pool, one_in.as_deref(), max_bytes.as_deref())
+                    .map(|text| Response::text(200, text))
+            }
+            Page::StopRecording => self.fetch_recording(pool),
         }
     }
 

@@ -22,6 +22,9 @@ pool [NAME]      the pools, or another one to look at
 config           every setting with its value, and who set it
 level [NAME]     the tracking level, or a new one, if the program allows it
 compact          asks the program to compact, if it allows it
+record           how recording stands
+record start [N] [SIZE]  records one allocation in N, in SIZE bytes, if the program allows it
+record end       ends recording; the trace is fetched over HTTP
 help             this
 quit             ends the session
 The same port answers HTTP: GET / lists the addresses.";
@@ -125,11 +128,23 @@ impl Shell {
             ("config" | "settings", _) => writeln!(out, "{}", AllSettings(&console.pools()[self.pool]))?,
             ("level", "") => writeln!(out, "{}", console.pools()[self.pool].tracking())?,
             ("level", name) => told(console.change_level(self.pool, name), out)?,
+            ("record" | "recording", rest) => self.record(console, rest, out)?,
             ("compact", _) => told(console.compact(self.pool), out)?,
             _ => return Ok(Said::NoCommand),
         }
         self.greeted = true;
         Ok(Said::Done)
+    }
+
+    fn record(&self, console: &Console, rest: &str, out: &mut dyn Write) -> io::Result<()> {
+        let mut words = rest.split_whitespace();
+        let (what, one_in, max_bytes, more) = (words.next(), words.next(), words.next(), words.next());
+        match (what, more) {
+            (None, _) => writeln!(out, "{}", console.recording(self.pool)),
+            (Some("start"), None) => told(console.begin_recording(self.pool, one_in, max_bytes), out),
+            (Some("end"), _) if one_in.is_none() => told(console.end_recording(self.pool), out),
+            _ => writeln!(out, "record, record start [N] [SIZE], or record end"),
+        }
     }
 
     fn report(&mut self, console: &Console, out: &mut dyn Write, all: bool) -> io::Result<()> {

@@ -98,8 +98,10 @@ pub(crate) struct Log {
     /// Not 0 while something is recorded.
     open: AtomicU32,
     one_in: AtomicU32,
-    /// Allocations since it was opened.
+    /// Allocations while it was open. Never set back, so that one that was counted for an earlier recording is known as such.
     allocations: AtomicU64,
+    /// What they were when it was opened.
+    base: AtomicU64,
     book: Mutex<Option<Book>>,
 }
 
@@ -108,6 +110,8 @@ struct Book {
     limits: Limits,
     since: Instant,
     began: u32,
+    /// Allocations before it.
+    base: u64,
     /// How long it took, and how many allocations there were, once it has ended.
     ended: Option<(Duration, u64)>,
     is_cut_short: bool,
@@ -122,6 +126,7 @@ impl Log {
             open: AtomicU32::new(0),
             one_in: AtomicU32::new(1),
             allocations: AtomicU64::new(0),
+            base: AtomicU64::new(0),
             book: Mutex::new(None),
         }
     }
@@ -149,10 +154,12 @@ impl Log {
         }
         let since = Instant::now();
         let number = next_uid();
-        let new = Book { number, limits, since, began, ended: None, is_cut_short: false, events: 0, pages: Vec::new() };
-        // Relaxed, both: who counts and finds the log closed under the lock has counted in vain.
+        // Relaxed, all: who counts and finds the log closed under the lock, or another one, has counted in vain.
+        let base = self.allocations.load(Ordering::Relaxed);
+        self.base.store(base, Ordering::Relaxed);
         self.one_in.store(limits.one_in.max(1), Ordering::Relaxed);
-        self.allocations.store(0, Ordering::Relaxed);
+        let pages = Vec::new();
+        let new = Book { number, limits, since, began, base, ended: None, is_cut_short: false, events: 0, pages };
         let state = book.insert(new).state(self);
         // AcqRel: pairs with the one in `look`. Whoever opened a slab before this made it visible to
         // `begin_log`, and whoever does so after this sees that it may not cut from it on its fast path.
@@ -176,19 +183,20 @@ impl Log {
         Some(Logged { state: book.state(self), events: book.pages, began: book.began })
     }
 
-    /// Counts an allocation. Returns how many there were before, if it is to be recorded.
+    /// Counts an allocation. Returns its number, if it is to be recorded.
     ///
     /// Of each `n` in a row it is one, at a place that differs from one `n` to the next: a program that allocates in turns
     /// would otherwise be seen at the same turn always.
     pub(super) fn count(&self) -> Option<u64> {
-        // Relaxed: a count, ordered with nothing.
-        let before = self.allocations.fetch_add(1, Ordering::Relaxed);
+        // Relaxed, all: a count, ordered with nothing.
+        let number = self.allocations.fetch_add(1, Ordering::Relaxed);
+        let before = number.saturating_sub(self.base.load(Ordering::Relaxed));
         let n = u64::from(self.one_in.load(Ordering::Relaxed));
-        (before % n == scattered(before / n) % n).then_some(before)
+        (before % n == scattered(before / n) % n).then_some(number)
     }
 
-    /// Logs an event, if something is recorded. Says whether it was logged.
-    pub(super) fn write(&self, mut event: Event, position: Option<u64>) -> bool {
+    /// Logs an event, if something is recorded; of an allocation with its number. Says whether it was logged.
+    pub(super) fn write(&self, mut event: Event, number: Option<u64>) -> bool {
         if !self.is_open() {
             return false;
         }
@@ -197,7 +205,9 @@ impl Log {
         let mut book = self.book.lock();
         let Some(book) = book.as_mut().filter(|book| book.ended.is_none()) else { return false };
         // Relaxed: as in `count`.
-        event.position = position.unwrap_or_else(|| self.allocations.load(Ordering::Relaxed));
+        let number = number.unwrap_or_else(|| self.allocations.load(Ordering::Relaxed));
+        let Some(position) = number.checked_sub(book.base) else { return false };
+        event.position = position;
         let written = book.write(event);
         if !written {
             book.is_cut_short = true;
@@ -231,12 +241,15 @@ impl Book {
     fn close(&mut self, log: &Log) {
         // Relaxed, all: who writes asks again under the lock, and who is off its fast path in vain goes back sooner or later.
         log.open.store(0, Ordering::Relaxed);
-        self.ended.get_or_insert_with(|| (self.since.elapsed(), log.allocations.load(Ordering::Relaxed)));
+        self.ended = Some(self.so_far(log));
+    }
+
+    fn so_far(&self, log: &Log) -> (Duration, u64) {
+        self.ended.unwrap_or_else(|| (self.since.elapsed(), log.allocations.load(Ordering::Relaxed) - self.base))
     }
 
     fn state(&self, log: &Log) -> LogState {
-        let (duration, allocations) =
-            self.ended.unwrap_or_else(|| (self.since.elapsed(), log.allocations.load(Ordering::Relaxed)));
+        let (duration, allocations) = self.so_far(log);
         LogState {
             number: self.number,
             limits: self.limits,

@@ -125,10 +125,10 @@ impl Ledger {
         if raw.capacity() == 0 || !self.log.is_open() {
             return;
         }
-        let Some(before) = self.log.count() else { return };
+        let Some(number) = self.log.count() else { return };
         raw.change_word(|word| {
             let Hold::Slot(slot) = word.hold_of_any() else { return word };
-            if self.log.write(event(EventKind::Alloc, slot), Some(before)) { word.recorded() } else { word }
+            if self.log.write(event(EventKind::Alloc, slot), Some(number)) { word.recorded() } else { word }
         });
     }
 }

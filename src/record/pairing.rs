@@ -17,9 +17,11 @@ struct Handle {
     /// What it covers, from there on.
     offset: u64,
     len: u64,
+    /// Whether it is read-only, or was once: a trace does not say when it is writable again.
+    is_frozen: bool,
 }
 
-/// Names in the order in which they are first met, numbered from 1.
+/// Names in the order in which they are first met, numbered from 1. The first one is empty.
 struct Names<K> {
     numbers: HashMap<K, u32>,
     list: Vec<String>,
@@ -31,7 +33,7 @@ impl<K: Eq + Hash> Names<K> {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
                 self.list.push(name());
-                *entry.insert(self.list.len() as u32)
+                *entry.insert(self.list.len() as u32 - 1)
             }
         }
     }
@@ -39,7 +41,7 @@ impl<K: Eq + Hash> Names<K> {
 
 impl<K> Default for Names<K> {
     fn default() -> Names<K> {
-        Names { numbers: HashMap::new(), list: Vec::new() }
+        Names { numbers: HashMap::new(), list: vec![String::new()] }
     }
 }
 
@@ -57,17 +59,29 @@ struct Pairing {
 pub(super) fn trace(logged: Logged, pool: &str) -> AllocTrace {
     let Logged { state, events, began } = logged;
     let mut pairing = Pairing::default();
+    // Threads read the clock and are counted before it is their turn to log. So times are the latest so far, and allocations have
+    // their numbers in the order of the log.
+    let is_alloc = |event: &&Event| event.kind == EventKind::Alloc;
+    let mut numbers: Vec<u64> = events.iter().flatten().filter(is_alloc).map(|event| event.position).collect();
+    numbers.sort_unstable();
+    let mut numbers = numbers.into_iter().peekable();
     let (mut millis, mut position) = (0, 0);
-    for event in events.into_iter().flatten() {
-        // Threads read clock and count before they are in turn.
+    for event in events.iter().flatten() {
         millis = millis.max(clock::since(event.tick, began).as_millis() as u64);
-        position = position.max(event.position);
-        pairing.event(&event, millis, position);
+        let next = numbers.peek().copied().unwrap_or(state.allocations);
+        if event.kind == EventKind::Alloc {
+            numbers.next();
+            pairing.event(event, millis, next);
+            position = next + 1;
+        } else {
+            position = event.position.min(next).max(position);
+            pairing.event(event, millis, position);
+        }
     }
     AllocTrace {
         pool: TracedPool { name: pool.to_owned(), slab_size: state.limits.slab_size as u64 },
         one_in: state.limits.one_in,
-        allocations: state.allocations.max(position),
+        allocations: state.allocations,
         millis: millis.max(state.duration.as_millis() as u64),
         is_cut_short: state.is_cut_short,
         sites: pairing.sites.list,
@@ -81,20 +95,15 @@ impl Pairing {
     fn event(&mut self, event: &Event, millis: u64, position: u64) {
         let Event { key, other, len, .. } = *event;
         let begins = match event.kind {
-            EventKind::Alloc => Some(Handle { number: 0, base: event.offset, offset: 0, len }),
-            EventKind::Derive { .. } => {
+            EventKind::Alloc => Some(Handle { number: 0, base: event.offset, offset: 0, len, is_frozen: false }),
+            EventKind::Derive { shared } => {
                 // A handle of before, or of an earlier recording, is not in this one, and nothing of it.
                 let Some(parent) = self.alive.get(&other) else { return };
-                Some(Handle {
-                    number: parent.number,
-                    base: parent.base,
-                    offset: event.offset.saturating_sub(parent.base),
-                    len,
-                })
+                Some(Handle { offset: event.offset.saturating_sub(parent.base), len, is_frozen: shared, ..*parent })
             }
             EventKind::Another => {
                 let Some(parent) = self.alive.get(&other) else { return };
-                Some(*parent)
+                Some(Handle { is_frozen: true, ..*parent })
             }
             _ => None,
         };
@@ -118,10 +127,11 @@ impl Pairing {
             handle.offset = event.offset.saturating_sub(handle.base);
             handle.len = len;
         }
-        let Handle { offset, len, .. } = *handle;
+        let Handle { offset, len, is_frozen, .. } = *handle;
+        handle.is_frozen |= event.kind == EventKind::Freeze;
         let op = match event.kind {
-            EventKind::Freeze => Op::Freeze { handle: number, offset, len },
-            EventKind::Resize => Op::Resize { handle: number, offset, len },
+            EventKind::Freeze if !is_frozen => Op::Freeze { handle: number, offset, len },
+            EventKind::Freeze | EventKind::Resize => Op::Resize { handle: number, offset, len },
             EventKind::Tag => Op::Tag { handle: number, tag: self.tag(event.tag) },
             EventKind::Retain => {
                 if other != 0 {

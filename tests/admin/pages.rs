@@ -72,7 +72,10 @@ fn the_index_leads_to_every_page() {
             let path = link.strip_prefix(up).expect("links are relative to the page").replace("&amp;", "&");
             let answer = get(&console, &format!("/{path}"));
             // A form that only takes a POST has no link of its own.
-            assert!(answer.status == 200 || answer.status == 405 && path.ends_with("compact"), "{path}: {answer:?}");
+            assert!(
+                answer.status == 200 || answer.status == 405 && (path.ends_with("compact") || path.ends_with("stop")),
+                "{path}: {answer:?}"
+            );
         }
     }
 }
@@ -182,11 +185,14 @@ fn nothing_is_changed_without_the_programs_leave() {
     for (target, how) in [
         ("/debug/slabs/level?level=off", "allow_level_changes(true)"),
         ("/debug/slabs/compact", "on_compact(|pool| ...)"),
+        ("/debug/slabs/recording?one_in=1", "allow_recording(true)"),
+        ("/debug/slabs/recording/stop", "allow_recording(true)"),
     ] {
         let refused = request(&console, "POST", target, "");
         assert_eq!(refused.status, 403);
         assert!(refused.text().contains(how), "{}", refused.text());
     }
+    assert!(pool.recording().is_none());
     assert_eq!(pool.tracking(), Level::Sites);
     assert_eq!(get(&console, "/debug/slabs/level").text(), "sites\n");
     assert_eq!(get(&console, "/debug/slabs/level?level=off").text(), "sites\n", "a GET changes nothing");

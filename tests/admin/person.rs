@@ -41,6 +41,10 @@ fn every_command_answers() {
         ("level", "sites"),
         ("level off", "allow_level_changes(true)"),
         ("compact", "on_compact(|pool| ...)"),
+        ("record", "nothing is recorded"),
+        ("record start", "allow_recording(true)"),
+        ("record start 1 2 3", "record, record start [N] [SIZE], or record end"),
+        ("record end", "allow_recording(true)"),
         ("quit", "bye"),
         ("sabs", "\"sabs\" is no command: type help"),
     ] {

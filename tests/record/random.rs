@@ -1,6 +1,6 @@
 //! Random scripts against a naive twin, and many threads at once.
 
-use super::{alloc, derive, filled, free, freeze, pool, resize, unnamed};
+use super::{alloc, derive, filled, free, freeze, pool, resize, unnamed_of};
 use bufslab::trace::{AllocTrace, Op, Step};
 use bufslab::{RecordOptions, SlabBytes, Tag};
 use std::sync::mpsc;
@@ -9,6 +9,7 @@ use std::thread;
 /// What a trace has to keep to, whatever happened: handles begin before they are named and end once, ranges lie in their
 /// allocation, and clocks do not run backwards.
 fn check(trace: &AllocTrace) -> (usize, usize) {
+    trace.check().unwrap();
     let mut alive: Vec<Option<(u64, u64, u64)>> = Vec::new();
     let (mut millis, mut position) = (0, 0);
     for Step { millis: at, position: before, thread, op } in &trace.steps {
@@ -16,7 +17,7 @@ fn check(trace: &AllocTrace) -> (usize, usize) {
         (millis, position) = (*at, *before);
         match *op {
             Op::Alloc { len, site, tag } => {
-                assert!(site as usize <= trace.sites.len() && tag as usize <= trace.tags.len());
+                assert!((site as usize) < trace.sites.len() && (tag as usize) < trace.tags.len());
                 alive.push(Some((len, 0, len)));
             }
             Op::Derive { parent, offset, len, .. } => {
@@ -133,13 +134,14 @@ fn random_scripts_are_recorded_as_they_were_written() {
             }
         }
         let mut trace = recording.stop();
+        trace.check().unwrap();
         let names = core::mem::take(&mut trace.tags);
         for step in &mut trace.steps {
             if let Op::Tag { tag, .. } = &mut step.op {
-                *tag = u32::from(names[*tag as usize - 1] == "record.b");
+                *tag = u32::from(names[*tag as usize] == "record.b");
             }
         }
-        let got = unnamed(&trace);
+        let got = unnamed_of(&trace.steps);
         for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
             assert_eq!(got, expected, "step {i} of script {seed}");
         }
