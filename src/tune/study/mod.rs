@@ -206,10 +206,20 @@ impl Row {
         }
     }
 
-    /// The size for the environment, as [`SlabPool::from_env`](crate::SlabPool::from_env) reads it: `SLAB_BUFFER_SIZE=128KiB`.
+    /// The setup for the environment, as [`SlabPool::from_env`](crate::SlabPool::from_env) reads it: `SLAB_BUFFER_SIZE=128KiB`, and
+    /// what else differs from a pool's defaults, `SLAB_RETAIN=never SLAB_REUSE=whole`.
     #[must_use]
     pub fn env_line(&self) -> String {
-        format!("SLAB_BUFFER_SIZE={}", figure::setting(self.slab_size()))
+        let mut line = format!("SLAB_BUFFER_SIZE={}", figure::setting(self.slab_size()));
+        match self.setup.retain {
+            None => line.push_str(" SLAB_RETAIN=never"),
+            Some(policy) if policy == RetainPolicy::default() => {}
+            Some(policy) => line += &format!(" SLAB_RETAIN={policy}"),
+        }
+        if self.setup.reuse == Reuse::WholeSlab {
+            line.push_str(" SLAB_REUSE=whole");
+        }
+        line
     }
 
     /// The setup in code: `SlabPool::builder().slab_size(128 << 10)`, and what else differs from a pool's defaults.
