@@ -68,6 +68,7 @@ pub struct Row {
     simulated: Simulated,
     replayed: Option<Replayed>,
     is_front: bool,
+    grows: bool,
 }
 
 impl Study {
@@ -102,8 +103,8 @@ impl Study {
         &self.rows
     }
 
-    /// The setup to take: of those whose time is within 10 % (or one nanosecond an allocation) of the fastest, the one that holds the
-    /// least memory on average. `None` if nothing was compared.
+    /// The setup to take: of those whose time is within 10 %, or 50 ns an allocation, of the fastest, the one that holds the
+    /// least memory on average. Those that [grow](Row::grows) are left out, unless all do. `None` if nothing was compared.
     #[must_use]
     pub fn recommended(&self) -> Option<&Row> {
         self.rows.get(self.recommended?)
@@ -130,7 +131,9 @@ impl Row {
     /// What the simulation said, and the timed replay if there was one.
     #[must_use]
     pub fn new(setup: Setup, simulated: Simulated, replayed: Option<Replayed>) -> Row {
-        Row { setup, simulated, replayed, is_front: false }
+        let mut row = Row { setup, simulated, replayed, is_front: false, grows: false };
+        row.grows = choose::grows(&row);
+        row
     }
 
     /// What the trace was run with.
@@ -155,6 +158,12 @@ impl Row {
     #[must_use]
     pub fn is_on_front(&self) -> bool {
         self.is_front
+    }
+
+    /// Whether it held ever more towards the end of the trace, by more than what was live grew: what it holds depends on how long the program runs.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        self.grows
     }
 
     /// The slab size in bytes; where the pool finds one, that which it begins with.
