@@ -39,6 +39,7 @@ pub fn run(pool: &SlabPool, messages: u32) -> Result<()> {
 
 /// Until the client has no more to say.
 fn serve(pool: &SlabPool, mut socket: TcpStream) -> Result<()> {
+    socket.set_nodelay(true)?;
     let mut buffer = pool.alloc(READ);
     let mut history: VecDeque<SlabBytes> = VecDeque::new();
     let mut number = 0;

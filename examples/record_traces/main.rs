@@ -35,13 +35,13 @@ usage: cargo run --release --example record_traces -- [options]
 
 The fourth trace is made by
   cargo run --release --example upgrade_leak -- --scenario both --mode hold --slab-size 10MiB \\
-      --virtual-seconds 60 --trace traces/node_upgrade.slabtrace
+      --trace traces/node_upgrade.slabtrace
 ";
 
 /// A server and its clients: runs them against a pool until all is answered. The number is that of requests, about.
 type Scenario = (&'static str, u32, fn(&SlabPool, u32) -> Result<()>);
 
-const SCENARIOS: [Scenario; 3] = [("echo", 6_000, echo::run), ("upload", 160, upload::run), ("proxy", 160, proxy::run)];
+const SCENARIOS: [Scenario; 3] = [("echo", 6_000, echo::run), ("upload", 900, upload::run), ("proxy", 900, proxy::run)];
 
 struct Options {
     only: Option<String>,

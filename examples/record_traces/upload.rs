@@ -43,6 +43,7 @@ struct Head {
 }
 
 fn serve(pool: &SlabPool, mut socket: TcpStream) -> Result<()> {
+    socket.set_nodelay(true)?;
     let mut sessions: VecDeque<SlabBytes> = VecDeque::new();
     let mut rest = SlabBytes::new();
     loop {
