@@ -98,8 +98,7 @@ fn buffers_grow_as_they_did() {
     script.step(0, Op::Derive { parent: buffer, offset: 0, len: 900, shared: false, site: 1, tag: 0 });
     script.step(0, Op::Resize { handle: buffer, offset: 900, len: 100 });
     script.step(0, Op::Resize { handle: buffer, offset: 900, len: 1000 });
-    let behind = script.alloc(0, 100);
-    assert_eq!(behind, 2);
+    script.alloc(0, 100);
     script.step(0, Op::Resize { handle: buffer, offset: 900, len: 2000 });
     script.step(0, Op::Freeze { handle: buffer, offset: 1000, len: 1900 });
     let mut live = Vec::new();
