@@ -186,7 +186,7 @@ impl<F: FnMut(u64, &PoolStats)> State<F> {
             }
             What::Free => self.hands[place].take().into_iter().for_each(|hand| self.work.free(hand)),
             What::Freeze { .. } | What::Resize { .. } | What::Tag | What::Retain => {
-                self.hands[place].iter_mut().for_each(|hand| self.work.change(hand, act));
+                self.hands[place].iter_mut().try_for_each(|hand| self.work.change(hand, act))?;
             }
         }
         Ok(())
