@@ -12,10 +12,9 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(test, feature = "tune"))]
 pub(crate) use cost::Spent;
-#[cfg(not(any(test, feature = "tune")))]
-use cost::Spent;
+#[cfg(feature = "tune")]
+pub(crate) use model::CACHED;
 use model::Model;
 pub(crate) use reason::{Move, Reason};
 pub(crate) use seen::{Census, Opening, Seen};

@@ -3,8 +3,8 @@
 use super::cost::Spent;
 use super::seen::{Census, Class, Seen};
 
-/// A core's own cache, but for what else is in it.
-const CACHE: f64 = (512 << 10) as f64;
+/// Two slabs of this size stay in a core's own cache, with room for what else is in it.
+pub(crate) const CACHED: usize = 256 << 10;
 
 /// What was seen, turned into what it says about other sizes.
 pub(super) struct Model<'a> {
@@ -51,14 +51,14 @@ impl<'a> Model<'a> {
         let not_fresh = (opened - f64::from(seen.fresh)).max(1.0);
         let in_place = others * f64::from(seen.in_place) / not_fresh;
         let elsewhere = others - in_place;
-        let overflow = |size: f64| (1.0 - CACHE / (2.0 * size)).max(0.0);
+        let uncached = (size - CACHED as f64).max(0.0);
         Spent {
             requests: now.requests,
             in_place,
             changes: elsewhere + fresh,
             taken: fresh + then.alone,
             fresh_bytes: fresh_bytes + then.alone_bytes,
-            cold_bytes: (in_place * overflow(size) + elsewhere) * size.min(then.bytes),
+            cold_bytes: in_place * uncached + elsewhere * (then.bytes / then.openings.max(1.0)),
             // Some of them belong to a slab, and some to a stretch of time.
             guests: f64::from(seen.handles) * ratio.sqrt(),
             pinned_bytes: memory.bytes,

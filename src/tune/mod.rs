@@ -1,6 +1,7 @@
 //! What-if: an [`AllocTrace`](crate::trace::AllocTrace) run again with another slab size, reuse or retain policy, in a simulation that is the same each
 //! time, and for real on this machine.
 
+mod cost;
 mod replay;
 mod sim;
 mod study;
@@ -93,6 +94,8 @@ pub struct Simulated {
     /// Bytes that were cut again from slabs that had drained and were started over where they were: in the core's cache still, if two
     /// slabs fit into it.
     pub hot_bytes: u64,
+    /// Bytes of slabs started over in place that were too much for a core's own cache: of each, what is above 256 KiB.
+    pub uncached_bytes: u64,
     /// Times a thread went on in another slab: an idle one, a partly filled one, or a fresh one.
     pub slab_changes: u64,
     /// Slabs that a thread left to their slices.

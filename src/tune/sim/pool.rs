@@ -6,7 +6,7 @@
 use super::around::Tries;
 use super::idle::Idle;
 use super::slabs::{Home, NOBODY, Slabs};
-use crate::adapt::{Adapt, BATCH, Census, Opening, Seen};
+use crate::adapt::{Adapt, BATCH, CACHED, Census, Opening, Seen};
 use crate::config::Reuse;
 use crate::slab_size::SlabSize;
 use crate::tune::Setup;
@@ -44,6 +44,7 @@ pub(super) struct Pool {
     /// What finds the size of slabs, if anything does, and what it has done.
     adapt: Option<Adapt>,
     pub(super) moves: Vec<String>,
+    pub(super) uncached_bytes: u64,
 }
 
 impl Pool {
@@ -71,6 +72,7 @@ impl Pool {
             detaches: 0,
             adapt,
             moves: Vec::new(),
+            uncached_bytes: 0,
         }
     }
 
@@ -158,6 +160,7 @@ impl Pool {
         reset.open(0, size);
         reset.set_cold(false);
         self.in_place += 1;
+        self.uncached_bytes += size.saturating_sub(CACHED as u64);
         Some(slab)
     }
 
