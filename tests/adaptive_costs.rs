@@ -8,6 +8,7 @@ use bufslab::trace::{AllocTrace, Op, Step};
 use bufslab::tune::{Setup, Simulated, simulate};
 use bufslab::{Auto, Reuse};
 use std::collections::VecDeque;
+use std::path::Path;
 
 const KIB: usize = 1024;
 /// The bounds of `Auto` if nothing else is said, and what is between.
@@ -161,6 +162,17 @@ fn loads() -> Vec<(&'static str, Reuse, AllocTrace)> {
     all.into_iter().map(|(name, reuse, load)| (name, reuse, load.trace)).collect()
 }
 
+/// The traces of real servers, as pools are by default and with whole slabs.
+fn shipped() -> Vec<(&'static str, Reuse, AllocTrace)> {
+    let mut all = Vec::new();
+    for name in ["node_upgrade", "echo", "upload", "proxy"] {
+        let path = Path::new("traces").join(name).with_extension("slabtrace");
+        let trace = AllocTrace::from_bytes(&std::fs::read(path).unwrap()).unwrap();
+        all.extend([Reuse::AroundThePin, Reuse::WholeSlab].map(|reuse| (name, reuse, trace.clone())));
+    }
+    all
+}
+
 struct Compared {
     name: String,
     fixed: Vec<Simulated>,
@@ -170,7 +182,7 @@ struct Compared {
 impl Compared {
     fn new(name: String, trace: &AllocTrace, reuse: Reuse) -> Compared {
         let run = |mut setup: Setup| {
-            (setup.reuse, setup.retain) = (reuse, None);
+            setup.reuse = reuse;
             simulate(trace, &setup).unwrap()
         };
         let fixed = SIZES.into_iter().map(|size| run(Setup::new(size))).collect();
@@ -179,6 +191,10 @@ impl Compared {
 
     fn best(&self) -> usize {
         (0..SIZES.len()).min_by(|&a, &b| self.fixed[a].cost_ns().total_cmp(&self.fixed[b].cost_ns())).unwrap()
+    }
+
+    fn best_cost(&self) -> f64 {
+        self.fixed[self.best()].cost_ns()
     }
 
     fn worst(&self) -> f64 {
@@ -215,9 +231,34 @@ fn it_costs_hardly_more_than_the_best_fixed_size() {
     print!("{:42}", "ns a request and its memory's rent");
     SIZES.iter().for_each(|size| print!("{:>5} KiB", size / KIB));
     println!("{:>8} {:>5} {:>10} {:>3}", "Auto", "/best", "at the end", "moves");
-    for (name, reuse, trace) in loads() {
-        let how = if reuse == Reuse::WholeSlab { ", whole slabs" } else { "" };
-        let compared = Compared::new(format!("{name}{how}"), &trace, reuse);
-        compared.print();
+    for (name, reuse, trace) in shipped() {
+        let compared = compare(name, reuse, &trace);
+        let (best, worst, auto) = (compared.best_cost(), compared.worst(), compared.auto.cost_ns());
+        // What real servers asked for.
+        assert!(auto <= 1.15 * best, "{}: {auto} and not {best}", compared.name);
+        assert!(worst < 1.5 * best || auto < 0.8 * worst, "{}: {auto} of {worst} at worst", compared.name);
+        let memory = |of: fn(&Simulated) -> u64| (of(&compared.auto), compared.fixed.iter().map(of).max().unwrap());
+        let (mean, most) = memory(|run| run.mean_pinned_bytes);
+        assert!(mean * 2 <= most, "{}: {mean} bytes pinned, {most} at worst", compared.name);
     }
+    let mut product = 1.0;
+    let loads = loads();
+    let count = loads.len();
+    for (name, reuse, trace) in loads {
+        let compared = compare(name, reuse, &trace);
+        let (best, worst, auto) = (compared.best_cost(), compared.worst(), compared.auto.cost_ns());
+        product *= auto / best;
+        // Some of them are over before anything can be learnt.
+        assert!(auto <= 2.5 * best && (worst < 2.0 * best || auto < 0.8 * worst), "{}: {auto}", compared.name);
+    }
+    let mean = product.powf(1.0 / count as f64);
+    println!("made-up loads: {mean:.2} times the best fixed size on (geometric) average");
+    assert!(mean <= 1.25, "{mean}");
+}
+
+fn compare(name: &str, reuse: Reuse, trace: &AllocTrace) -> Compared {
+    let how = if reuse == Reuse::WholeSlab { ", whole slabs" } else { "" };
+    let compared = Compared::new(format!("{name}{how}"), trace, reuse);
+    compared.print();
+    compared
 }

@@ -7,11 +7,12 @@ impl Simulated {
     fn spent(&self) -> Spent {
         Spent {
             requests: self.allocations as f64,
+            steps: self.steps.saturating_sub(self.allocations) as f64,
             in_place: self.slabs_reused_in_place as f64,
             changes: self.slab_changes as f64,
             taken: self.slabs_taken as f64,
             fresh_bytes: self.fresh_bytes as f64,
-            cold_bytes: (self.cold_bytes + self.uncached_bytes) as f64,
+            cold_bytes: self.cold_bytes as f64,
             guests: self.guest_ops as f64,
             pinned_bytes: self.mean_pinned_bytes as f64,
         }

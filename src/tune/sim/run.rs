@@ -319,7 +319,6 @@ impl Run {
             detaches: pool.detaches,
             end_slab_size: pool.slab_size as usize,
             slab_size_moves: pool.moves,
-            uncached_bytes: pool.uncached_bytes,
             ..self.result
         }
     }

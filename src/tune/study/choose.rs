@@ -1,8 +1,8 @@
-//! Which setups are worth a thought, and which one to take. The rule and the model are in `docs/tuning.md`; tests hold both to it.
+//! Which setups are worth a thought, and which one to take. The rule is in `docs/tuning.md`.
 
 use super::figure::{ns, size};
 use super::{Row, Study};
-use crate::tune::{Moment, Simulated};
+use crate::tune::Moment;
 
 /// How much slower than the fastest a setup may be: a tenth, or less than the cheapest system call takes, for a server makes one
 /// to fill each buffer.
@@ -11,42 +11,6 @@ const SLOWER_NS: f64 = 50.0;
 
 /// What of the memory held may be new in the last quarter of a trace before a setup counts as growing.
 const GROWTH: f64 = 0.05;
-
-/// Nanoseconds that things cost, where nothing was measured.
-mod model {
-    /// An allocation that is cut from memory at hand.
-    pub(super) const ALLOC: f64 = 10.0;
-    /// Any other step.
-    pub(super) const STEP: f64 = 3.0;
-    /// A byte of memory that the system has to find first. This and the next as `docs/slab_size.md` has them: reads of 1,500 bytes
-    /// cost 24 ns in a hot slab, 120 ns in cold ones, and 750 ns in fresh ones.
-    pub(super) const FRESH_BYTE: f64 = 0.48;
-    /// A byte of memory that has left the caches.
-    pub(super) const COLD_BYTE: f64 = 0.064;
-    pub(super) const SLAB_CHANGE: f64 = 100.0;
-    pub(super) const DETACH: f64 = 30.0;
-    /// A handle that is made or dropped on another thread's slab: an atomic read-modify-write.
-    pub(super) const GUEST: f64 = 8.0;
-    pub(super) const SLAB_TAKEN: f64 = 1_000.0;
-    pub(super) const COPY: f64 = 25.0;
-    pub(super) const COPIED_BYTE: f64 = 0.05;
-}
-
-/// Nanoseconds for an allocation with all that is done with it.
-pub(super) fn modelled(run: &Simulated) -> f64 {
-    let of = |n: u64, ns: f64| n as f64 * ns;
-    let all = of(run.allocations, model::ALLOC)
-        + of(run.steps - run.allocations.min(run.steps), model::STEP)
-        + of(run.fresh_bytes, model::FRESH_BYTE)
-        + of(run.cold_bytes, model::COLD_BYTE)
-        + of(run.slab_changes, model::SLAB_CHANGE)
-        + of(run.detaches, model::DETACH)
-        + of(run.guest_ops, model::GUEST)
-        + of(run.slabs_taken, model::SLAB_TAKEN)
-        + of(run.copies, model::COPY)
-        + of(run.copied_bytes, model::COPIED_BYTE);
-    all / run.allocations.max(1) as f64
-}
 
 /// Marks the rows that no other row beats in time and memory at once.
 pub(super) fn mark_front(rows: &mut [Row]) {
@@ -169,7 +133,7 @@ pub(super) fn reason(study: &Study, best: usize) -> String {
 mod tests {
     use super::*;
     use crate::trace::AllocTrace;
-    use crate::tune::{Replayed, Setup};
+    use crate::tune::{Replayed, Setup, Simulated};
 
     fn row(slab_size: usize, ns: f64, held: u64) -> Row {
         let simulated = Simulated { mean_pinned_bytes: held, peak_held_bytes: held, ..Simulated::default() };
@@ -257,16 +221,5 @@ mod tests {
         never.setup.retain = None;
         let study = study(vec![never, row(1024, 51.0, 10)]);
         assert_eq!(study.recommended().map(Row::policy).as_deref(), Some("default"));
-    }
-
-    /// What costs more costs more in the model.
-    #[test]
-    fn the_model_knows_what_is_slow() {
-        let hot = Simulated { allocations: 1000, steps: 2000, ..Simulated::default() };
-        assert_eq!(modelled(&hot), 13.0);
-        let streamed = Simulated { fresh_bytes: 1_500_000, ..hot.clone() };
-        assert!(modelled(&streamed) > 10.0 * modelled(&hot));
-        assert!(modelled(&Simulated { cold_bytes: 1_500_000, ..hot.clone() }) < modelled(&streamed));
-        assert_eq!(modelled(&Simulated::default()), 0.0);
     }
 }

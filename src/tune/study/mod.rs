@@ -2,7 +2,7 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | `choose` | the Pareto front, the rule of the recommendation, the modelled time |
+//! | `choose` | the Pareto front, the rule of the recommendation |
 //! | `text`, `json`, `svg`, `html` | how it is shown |
 //! | `plot` | axes, lines and colours of the charts |
 //! | `figure` | sizes and times as people read them |
@@ -181,7 +181,7 @@ impl Row {
     /// What the chapter [on tuning](crate::docs::tuning) says an allocation costs on a machine like any.
     #[must_use]
     pub fn modelled_ns_per_alloc(&self) -> f64 {
-        choose::modelled(&self.simulated)
+        self.simulated.modelled_ns()
     }
 
     /// Bytes held on average: pinned slabs, and copies of what was retained.
