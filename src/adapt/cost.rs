@@ -4,21 +4,21 @@
 /// and with both kinds of reuse, on two cores of an AMD EPYC.
 pub(crate) mod ns {
     /// A request that is cut from the current slab, and its drop.
-    pub(crate) const REQUEST: f64 = 20.0;
+    pub(crate) const REQUEST: f64 = 17.0;
     /// Any other step: a slice, a freeze, a drop.
     pub(crate) const STEP: f64 = 12.0;
     /// A drained slab is started over.
-    pub(crate) const IN_PLACE: f64 = 20.0;
+    pub(crate) const IN_PLACE: f64 = 10.0;
     /// A slab is left and another one attached.
-    pub(crate) const CHANGE: f64 = 120.0;
+    pub(crate) const CHANGE: f64 = 80.0;
     /// Memory is asked of the source and given back to it, a heap that has it at hand.
-    pub(crate) const TAKEN: f64 = 180.0;
+    pub(crate) const TAKEN: f64 = 160.0;
     /// A byte that was cut again when it had left the caches.
     pub(crate) const COLD_BYTE: f64 = 0.02;
     /// A byte that the system has to find first.
-    pub(crate) const FRESH_BYTE: f64 = 0.15;
+    pub(crate) const FRESH_BYTE: f64 = 0.1;
     /// An atomic read-modify-write: a handle that is dropped after its slab was left.
-    pub(crate) const GUEST: f64 = 30.0;
+    pub(crate) const GUEST: f64 = 25.0;
     /// The rent of one MiB for the time of one request. A core costs about as much as 8 GiB of memory in the clouds' price lists, and
     /// a busy core makes some 120,000 requests in a second: so MiB · request = 1 s / 8192 / 120,000.
     pub(crate) const RENT: f64 = 1.0;

@@ -25,6 +25,8 @@ const LOOK: f32 = 16.0;
 /// A move has to save this part of all costs, and so many nanoseconds a request.
 const MARGIN: f64 = 0.1;
 const LEAST: f64 = 3.0;
+/// A move is to have paid for the memory that it takes when the load has gone on for this part of the time that it has lasted.
+const HORIZON: f64 = 0.5;
 /// What was found at a size counts for so much less after each look since; the rest is what the model says of it.
 const FORGET: f64 = 0.97;
 /// After a turn, this many times as many events are waited for as after the last one: so moves to and fro become rarer and rarer.
@@ -141,10 +143,10 @@ impl Adapt {
         modelled + (found - modelled).max(0.0) * weight
     }
 
-    /// What it costs to have slabs of a larger size at hand at all, for each request, if the load goes on for as long as it has lasted.
+    /// What it costs to have slabs of a larger size at hand at all, for each request, if the load goes on for [`HORIZON`].
     fn entry(&self, size: usize, census: &Census) -> f64 {
         let more = size.saturating_sub(self.size) as f64 * (census.slabs + 2) as f64;
-        Spent { fresh_bytes: more, ..Spent::default() }.cost() / self.lasted.max(1.0)
+        Spent { fresh_bytes: more, ..Spent::default() }.cost() / (self.lasted * HORIZON).max(1.0)
     }
 
     /// Sizes to compare with the present one: half and twice it, and so on, and the bounds.

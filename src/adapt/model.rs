@@ -13,8 +13,8 @@ const IN_TIME: f64 = 0.9;
 /// Requests of about one size are common if so much of all bytes is for them.
 const COMMON: f64 = 0.1;
 
-/// A core's share of the last level of cache; as in the simulation.
-const CACHE: f64 = (4 << 20) as f64;
+/// What of the last level of cache a thread has; as in the simulation.
+const CACHE: f64 = (8 << 20) as f64;
 
 /// What was seen, turned into what it says about other sizes.
 pub(super) struct Model<'a> {

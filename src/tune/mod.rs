@@ -90,7 +90,7 @@ pub struct Simulated {
     /// Bytes that were cut for the first time, of memory that was more than there had been before: page faults. What went back to a heap
     /// and was taken again is not fresh.
     pub fresh_bytes: u64,
-    /// Bytes that were cut again after so much else had been cut that they were in no cache any more: 4 MiB by the thread.
+    /// Bytes that were cut again after so much else had been cut that they were in no cache any more: 8 MiB by the thread.
     pub cold_bytes: u64,
     /// Bytes that were cut again before that.
     pub hot_bytes: u64,

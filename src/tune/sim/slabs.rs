@@ -32,9 +32,9 @@ pub(super) struct Slab {
     is_cold: bool,
 }
 
-/// Of the last level of cache, a core's share: an AMD EPYC 7763 has 256 MiB for 64 cores, and an Intel Xeon 8480+ 105 MiB and twice 56 MiB for
-/// 56, by their makers' data sheets. What was cut this many bytes ago has left it.
-pub(in crate::tune) const CACHE: u64 = 4 << 20;
+/// What of the last level of cache a thread has, about: in the replays that `traces/fit_model.py` makes, slabs of 4 MiB, of which a thread
+/// cuts from two in turn, are as fast as smaller ones, and slabs of 8 MiB are not. What was cut this many bytes ago has left it.
+const CACHE: u64 = 8 << 20;
 
 /// Where an allocation lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
