@@ -115,6 +115,7 @@
 //!   telnet, on plain threads.
 //! * `axum`: `admin::router`, the same for a program that has axum.
 //! * `http`, `hyper`, `tungstenite`: [`CompactBytes`] for what those crates' types hold of a read buffer.
+//! * `tune`: what a recorded trace would cost with other slab sizes and policies, simulated and timed: [`docs::tuning`].
 //! * `cli`: the command `bufslab`, which asks a running program or reads a file.
 
 #![deny(unsafe_code)]

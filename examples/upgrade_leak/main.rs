@@ -98,7 +98,7 @@ fn make_all_runs(options: &Options) -> Result<()> {
 
     let mut runs = Vec::new();
     for (index, case) in cases.into_iter().enumerate() {
-        runs.push(run(case, pace, &tls, &progress, index + 1)?);
+        runs.push(run(case, pace, &tls, &progress, index + 1, options.trace.as_deref())?);
     }
     progress.done();
 

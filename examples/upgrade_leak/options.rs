@@ -20,6 +20,7 @@ usage: cargo run --release --example upgrade_leak -- [options]
   --virtual-seconds N    length of each run in the published experiment's time (120)
   --speed N              how many times faster than that experiment (20)
   --out DIR              where the files go (target/upgrade_leak)
+  --trace FILE           record what the one run that is described asks of its pool, for `bufslab tune`
   --help                 this text
 
 Without --scenario, --mode and --slab-size all ten runs are made, in about a minute and a half. With some
@@ -36,6 +37,7 @@ pub struct Options {
     pub virtual_seconds: u32,
     pub speed: f64,
     pub out: PathBuf,
+    pub trace: Option<PathBuf>,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             virtual_seconds: 120,
             speed: 20.0,
             out: PathBuf::from("target/upgrade_leak"),
+            trace: None,
         };
         while let Some(arg) = args.next() {
             if arg == "--help" || arg == "-h" {
@@ -67,9 +70,15 @@ impl Options {
                 "--virtual-seconds" => options.virtual_seconds = seconds(&name, &value()?)?,
                 "--speed" => options.speed = speed(&name, &value()?)?,
                 "--out" => options.out = PathBuf::from(value()?),
+                "--trace" => options.trace = Some(PathBuf::from(value()?)),
                 _ => bail!("{name} is not an option; --help lists them"),
             }
         }
+        let runs = options.selection.cases().len();
+        ensure!(
+            options.trace.is_none() || runs == 1,
+            "--trace records one run, and these are {runs}: name it by --scenario, --mode and --slab-size"
+        );
         Ok(Some(options))
     }
 }

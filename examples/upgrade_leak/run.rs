@@ -1,6 +1,8 @@
 //! One run from its first upload to its last check.
 
 use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 #[cfg(unix)]
 use bufslab::MmapSource;
-use bufslab::{PinReport, SlabPool};
+use bufslab::{PinReport, RecordOptions, Recording, SlabPool};
 
 use crate::clients::{self, SOCKET_RATE, Schedule, Socket, UPLOAD_BYTES, UPLOAD_RATE, join};
 use crate::clock::Clock;
@@ -76,14 +78,17 @@ impl Run {
     }
 }
 
-/// Makes one run: a fresh pool that only this server knows, a fresh server, its clients.
-pub fn run(case: Case, pace: Pace, tls: &Tls, progress: &Progress, index: usize) -> Result<Run> {
+/// Makes one run: a fresh pool that only this server knows, a fresh server, its clients. What the schedule asks of the pool goes to
+/// the file `trace`, if there is one.
+pub fn run(case: Case, pace: Pace, tls: &Tls, progress: &Progress, index: usize, trace: Option<&Path>) -> Result<Run> {
     let builder = SlabPool::builder().name("tls").slab_size(case.slab_size).reuse(case.mode.reuse());
     #[cfg(unix)]
     let builder = if case.mode == Mode::Punch { builder.source(MmapSource::new()) } else { builder };
     let pool = builder.build().with_context(|| format!("--slab-size {}", case.slab_size))?;
+    let recording = trace.map(|_| pool.record(RecordOptions::new())).transpose()?;
     let server = Server::start(pool.clone(), case.mode, tls.server.clone())?;
-    let result = drive(case, pace, tls, &pool, &server, progress, index);
+    let end_of_schedule = || recording.zip(trace).map_or(Ok(()), |(recording, path)| keep(recording, path));
+    let result = drive(case, pace, tls, &pool, &server, progress, index, end_of_schedule);
     let outcome = server.finish().with_context(|| format!("{case}"))?;
     match result {
         // The WebSockets are still open here: what the server kept for them is still there.
@@ -96,7 +101,14 @@ pub fn run(case: Case, pace: Pace, tls: &Tls, progress: &Progress, index: usize)
     .with_context(|| format!("{case}"))
 }
 
+/// Writes what was recorded.
+fn keep(recording: Recording, path: &Path) -> Result<()> {
+    let trace = recording.stop();
+    fs::write(path, trace.to_bytes()?).with_context(|| format!("--trace {}", path.display()))
+}
+
 /// The clients' side of a run.
+#[expect(clippy::too_many_arguments, reason = "what a run is made of")]
 fn drive(
     case: Case,
     pace: Pace,
@@ -105,6 +117,7 @@ fn drive(
     server: &Server,
     progress: &Progress,
     index: usize,
+    end_of_schedule: impl FnOnce() -> Result<()>,
 ) -> Result<(Run, Vec<Socket>)> {
     // Should the run end before its third, this is the first report.
     let base = RefCell::new(pool.report());
@@ -117,6 +130,7 @@ fn drive(
         }
         progress.sample(index, &case, second, pace.virtual_seconds, sample);
     })?;
+    end_of_schedule()?;
     let report = pool.report();
     progress.flat_out(index, &case);
     let uploads_per_s = clients::upload_flat_out(tls, server.address(), flat_out_time(pace))?;

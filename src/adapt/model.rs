@@ -3,8 +3,18 @@
 use super::cost::Spent;
 use super::seen::{Census, Class, Seen};
 
-/// A core's own cache, but for what else is in it.
-const CACHE: f64 = (512 << 10) as f64;
+/// If of what was cut from a slab so much lives on when its thread leaves it, then it is not single slices that keep slabs, but most
+/// lives longer than a slab lasts.
+const DENSE: f64 = 0.4;
+
+/// Of the slabs that drain in time, the part that is found so: not all of them are met at the right moment.
+const IN_TIME: f64 = 0.9;
+
+/// Requests of about one size are common if so much of all bytes is for them.
+const COMMON: f64 = 0.1;
+
+/// A core's share of the last level of cache; as in the simulation.
+const CACHE: f64 = (4 << 20) as f64;
 
 /// What was seen, turned into what it says about other sizes.
 pub(super) struct Model<'a> {
@@ -37,32 +47,70 @@ impl<'a> Model<'a> {
     /// The same load with slabs of `size` bytes.
     pub(super) fn at(&self, size: usize) -> Spent {
         let (seen, size) = (self.seen, size as f64);
-        let opened = f64::from(seen.openings());
         let now = self.load(self.size);
         let then = self.load(size);
-        let ratio = if now.openings > 0.0 { then.openings / now.openings } else { 1.0 };
-        let memory = self.memory(size);
-        // As much memory comes from the source as slabs pin more of it, or less.
-        let waste = |load: &Load, size: f64| load.openings * size / load.bytes.max(1.0);
-        let grown = memory.factor * waste(&then, size) / waste(&now, self.size).max(1.0);
-        let fresh_bytes = f64::from(seen.fresh) * self.size * grown;
-        let fresh = fresh_bytes / size;
-        let others = (then.openings - fresh).max(0.0);
-        let not_fresh = (opened - f64::from(seen.fresh)).max(1.0);
-        let in_place = others * f64::from(seen.in_place) / not_fresh;
-        let elsewhere = others - in_place;
-        let overflow = |size: f64| (1.0 - CACHE / (2.0 * size)).max(0.0);
+        let (share_now, share) = (self.in_place(self.size, &now), self.in_place(size, &now));
+        let in_place = then.openings * share;
+        let elsewhere = then.openings - in_place;
+        let elsewhere_now = (now.openings - f64::from(seen.in_place)).max(0.0);
+        // Slabs that are kept alive are made up for by fresh ones, as far as it was so.
+        let fresh =
+            if elsewhere_now > 0.0 { elsewhere * (f64::from(seen.fresh) / elsewhere_now).min(1.0) } else { 0.0 };
+        let pinned_bytes = self.memory(size);
+        let bytes_each = then.bytes / then.openings.max(1.0);
+        let handles = f64::from(seen.handles);
+        // Where all outlives its slab, it does so no more once slabs last.
+        let guests = if self.is_dense(&now) { handles * (1.0 - share) / (1.0 - share_now).max(0.05) } else { handles };
         Spent {
             requests: now.requests,
+            steps: 0.0,
             in_place,
-            changes: elsewhere + fresh,
+            changes: elsewhere,
             taken: fresh + then.alone,
-            fresh_bytes: fresh_bytes + then.alone_bytes,
-            cold_bytes: (in_place * overflow(size) + elsewhere) * size.min(then.bytes),
-            // Some of them belong to a slab, and some to a stretch of time.
-            guests: f64::from(seen.handles) * ratio.sqrt(),
-            pinned_bytes: memory.bytes,
+            fresh_bytes: fresh * bytes_each,
+            // A thread cuts from two slabs in turn.
+            cold_bytes: if 2.0 * size > CACHE { in_place * bytes_each } else { 0.0 },
+            guests,
+            pinned_bytes,
         }
+    }
+
+    /// A slab is to hold two of the largest requests that many of the bytes are for: one that takes most of a slab leaves the rest of it
+    /// unused, and fits into no hole between slices that stay. Requests of which no slab up to `max` holds four do not count: they have slabs of their own.
+    pub(super) fn least(&self, max: usize) -> usize {
+        let opened = f64::from(self.seen.openings()).max(1.0);
+        let of = |cut: &Class, alone: &Class| self.cut * f64::from(cut.requests) / opened + alone.sum();
+        let classes = || self.seen.opened_by.iter().zip(&self.seen.alone);
+        let all: f64 = classes().map(|(cut, alone)| of(cut, alone)).sum();
+        let common = classes().filter(|(cut, alone)| of(cut, alone) >= COMMON * all);
+        let two = common.map(|(cut, alone)| 2 * cut.bytes.max(alone.bytes) as usize).filter(|&two| 2 * two <= max);
+        two.max().unwrap_or(0)
+    }
+
+    /// Of the slabs that are opened, the part that has drained and is started over where it is.
+    fn in_place(&self, size: f64, now: &Load) -> f64 {
+        let seen = self.seen;
+        let share = f64::from(seen.in_place) / f64::from(seen.openings()).max(1.0);
+        let ratio = size / self.size;
+        if ratio == 1.0 {
+            return share;
+        }
+        if share > IN_TIME || self.is_dense(now) {
+            // All lives about as long: a slab drains in time, if so much as lives at a time fits into it.
+            let window = self.census.handles as f64 * now.bytes / now.requests.max(1.0);
+            return if window <= size { share.max(IN_TIME) } else { 0.0 };
+        }
+        // Single slices stay, anywhere: none is in a slab as often as in two of half the size each.
+        let none =
+            if share > 0.02 { share } else { (-f64::from(seen.handles) / f64::from(seen.openings()).max(1.0)).exp() };
+        none.powf(ratio)
+    }
+
+    /// Whether nearly all that is cut outlives its slab.
+    fn is_dense(&self, now: &Load) -> bool {
+        let left = f64::from(self.seen.left);
+        let requests = now.requests / now.openings.max(1.0);
+        left >= 1.0 && f64::from(self.seen.handles) / left >= DENSE * requests
     }
 
     /// How requests spread over slabs of `size` bytes.
@@ -81,19 +129,16 @@ impl<'a> Model<'a> {
         load
     }
 
-    fn memory(&self, size: f64) -> Memory {
+    /// Pinned bytes.
+    fn memory(&self, size: f64) -> f64 {
         let now = self.census.slabs as f64 * self.size;
-        if now == 0.0 {
-            return Memory { bytes: 0.0, factor: 1.0 };
-        }
-        let bytes = if size < self.size {
+        if size < self.size {
             now - self.census.saved_by_halving as f64 * (self.size / size - 1.0).min(1.0)
         } else {
             // Two neighbours become one slab, which is pinned if either was.
             let not_left = 1.0 - (f64::from(self.seen.left) / f64::from(self.seen.openings()).max(1.0)).min(1.0);
             now * (1.0 + not_left * (size / self.size - 1.0))
-        };
-        Memory { bytes, factor: bytes / now }
+        }
     }
 }
 
@@ -103,11 +148,6 @@ impl Class {
     }
 }
 
-struct Memory {
-    bytes: f64,
-    factor: f64,
-}
-
 #[derive(Default)]
 struct Load {
     requests: f64,
@@ -115,7 +155,6 @@ struct Load {
     /// Bytes cut from slabs.
     bytes: f64,
     alone: f64,
-    alone_bytes: f64,
 }
 
 impl Load {
@@ -125,7 +164,6 @@ impl Load {
         self.requests += requests;
         if asked > size {
             self.alone += requests;
-            self.alone_bytes += requests * asked;
         } else {
             self.openings += bytes / (size - unused).max(kept);
             self.bytes += bytes;

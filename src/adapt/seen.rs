@@ -129,6 +129,11 @@ impl Seen {
         }
     }
 
+    /// Takes fresh slabs for ones that lay idle.
+    pub(super) fn forgive_fresh(&mut self) {
+        self.idle += core::mem::take(&mut self.fresh);
+    }
+
     /// Forgets half of it, so that what is new counts for more.
     pub(super) fn fade(&mut self) {
         let counts =

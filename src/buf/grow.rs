@@ -127,6 +127,28 @@ impl SlabBytesMut {
         true
     }
 
+    /// Room for exactly `capacity` bytes if that is more than there is: in place, by what was split off and dropped since, or elsewhere. For
+    /// programs that are run again, where what was asked for is known no more, and what came of it is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The buffer is as it was.
+    #[cfg(feature = "tune")]
+    #[track_caller]
+    pub(crate) fn grow_to(&mut self, capacity: usize) -> Result<(), AllocError> {
+        let more = capacity.saturating_sub(self.capacity());
+        if more == 0 || self.raw_mut().extend_in_place(more) {
+            return Ok(());
+        }
+        if self.raw().is_part() && matches!(self.raw_mut().reclaim_root(capacity), Reclaim::Taken) {
+            if self.capacity() < capacity {
+                self.raw_mut().slide_to_front();
+            }
+            return Ok(());
+        }
+        self.move_to(capacity, capacity, Label { site: Location::caller(), tag: 0 })
+    }
+
     /// Moves the bytes to another place with room for `capacity`, or at least `wanted`.
     fn move_to(&mut self, capacity: usize, wanted: usize, label: Label) -> Result<(), AllocError> {
         let pool = self.raw().pool_id();

@@ -1,5 +1,9 @@
 //! Chapters that are documentation only.
 
+/// A slab size that the pool finds by itself: what it looks at, when it moves, and when not to use it.
+#[doc = include_str!("adaptive.md")]
+pub mod adaptive {}
+
 /// A pinned slab is cut from again, in the holes between its slices.
 #[doc = include_str!("around_the_pin.md")]
 pub mod around_the_pin {}

@@ -3,6 +3,7 @@
 
 use super::core::Core;
 use crate::adapt::{Adapt, Move, Seen};
+use crate::config::Reuse;
 use crate::slab_size::SlabSize;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, clock};
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ pub(super) struct Sizer {
 
 struct State {
     sizing: SlabSize,
+    reuse: Reuse,
     adapt: Option<Adapt>,
     moves: VecDeque<Moved>,
 }
@@ -34,7 +36,7 @@ impl State {
     fn set(&mut self, sizing: SlabSize, size: usize) {
         self.sizing = sizing;
         self.adapt = match sizing {
-            SlabSize::Auto { min, max } => Some(Adapt::new(min, max, size)),
+            SlabSize::Auto { min, max } => Some(Adapt::new(min, max, size, self.reuse)),
             SlabSize::Fixed(_) => None,
         };
     }
@@ -42,8 +44,8 @@ impl State {
 
 impl Sizer {
     /// For a pool that begins with slabs of `size` bytes.
-    pub(super) fn new(sizing: SlabSize, size: usize) -> Sizer {
-        let mut state = State { sizing, adapt: None, moves: VecDeque::new() };
+    pub(super) fn new(sizing: SlabSize, size: usize, reuse: Reuse) -> Sizer {
+        let mut state = State { sizing, reuse, adapt: None, moves: VecDeque::new() };
         state.set(sizing, size);
         Sizer {
             is_on: AtomicU32::new(state.adapt.is_some().into()),

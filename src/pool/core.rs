@@ -54,7 +54,7 @@ impl Core {
             ledger: Arc::clone(&ledger),
             depot: Depot::new(config.idle_decay),
             slab_size: AtomicUsize::new(config.slab_size),
-            sizer: super::adapt::Sizer::new(config.sizing, config.slab_size),
+            sizer: super::adapt::Sizer::new(config.sizing, config.slab_size, config.reuse),
             level: AtomicU32::new(config.level.code()),
             changed: super::settings::Changed::default(),
             counts: Counts::default(),

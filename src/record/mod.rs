@@ -42,7 +42,7 @@ impl SlabPool {
     ///
     /// A slice that is [parked](crate::SlabBytes::park) is one that is kept ([`Op::Retain`](crate::trace::Op::Retain)), and stays in
     /// its slab as far as the trace says, though it may be moved. A copy that `retain` made has its drop in the trace, and not what
-    /// is made from it. Slices that got no slot (see [`ledger_bytes`](crate::SlabPoolBuilder::ledger_bytes)) are not in it, and sites
+    /// is made from it. Slices that got no slot (see [`max_ledger_bytes`](crate::SlabPoolBuilder::max_ledger_bytes)) are not in it, and sites
     /// only where the [level](SlabPool::tracking) knows them. The trace's clock is read at each step, in steps of 10 ms.
     ///
     /// # What it costs

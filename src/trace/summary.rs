@@ -233,7 +233,7 @@ impl fmt::Display for TraceSummary {
                 writeln!(f, "  {name:<w$}{count:>12}{bytes:>12}{kept:>12}{kept_bytes:>12}", w = width - 2)?;
             }
         }
-        write!(f, "kept: alive when recording ended")
+        write!(f, "\nkept: alive when recording ended")
     }
 }
 

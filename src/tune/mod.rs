@@ -1,6 +1,7 @@
 //! What-if: an [`AllocTrace`](crate::trace::AllocTrace) run again with another slab size, reuse or retain policy, in a simulation that is the same each
 //! time, and for real on this machine.
 
+mod cost;
 mod replay;
 mod sim;
 mod study;
@@ -86,12 +87,12 @@ pub struct Simulated {
     pub peak_copy_bytes: u64,
     /// Most pinned bytes and bytes of copies together at any time: what a retain policy has to keep low.
     pub peak_held_bytes: u64,
-    /// Bytes that were cut from slab memory for the first time since it was taken from the source: page faults.
+    /// Bytes that were cut for the first time, of memory that was more than there had been before: page faults. What went back to a heap
+    /// and was taken again is not fresh.
     pub fresh_bytes: u64,
-    /// Bytes that were cut again from slab memory that had been out of use: cache misses, as a rule.
+    /// Bytes that were cut again after so much else had been cut that they were in no cache any more: 4 MiB by the thread.
     pub cold_bytes: u64,
-    /// Bytes that were cut again from slabs that had drained and were started over where they were: in the core's cache still, if two
-    /// slabs fit into it.
+    /// Bytes that were cut again before that.
     pub hot_bytes: u64,
     /// Times a thread went on in another slab: an idle one, a partly filled one, or a fresh one.
     pub slab_changes: u64,

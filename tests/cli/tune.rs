@@ -81,34 +81,35 @@ fn a_table_and_one_recommendation() {
     assert!(!env.is_empty());
 }
 
-/// A child process has the line in its environment and says how large its slabs are.
+/// A child process has the line in its environment and says what its pool is.
 #[test]
 fn a_pool_takes_the_line_to_paste() {
     if std::env::var_os("TUNE_TEST_CHILD").is_some() {
-        println!("slabs of {}", SlabPool::from_env().unwrap().slab_size());
+        println!();
+        for setting in SlabPool::from_env().unwrap().settings() {
+            println!("{} {}", setting.name(), setting.value());
+        }
         return;
     }
     let file = trace("upgrades-env");
-    for size in ["64KiB", "100000", "1MiB"] {
-        let out = tune(&["--sizes", size, "--no-replay"], &file).good().out;
+    for (size, policy, reuse) in
+        [("64KiB", "default", "around"), ("100000", "never", "around"), ("1MiB", "256/8", "whole")]
+    {
+        let args = ["--no-replay", "--sizes", size, "--policy", policy, "--reuse", reuse];
+        let out = tune(&args, &file).good().out;
         let (env, _) = recommended(&out);
-        assert_eq!(env, size, "{out}");
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "cli::tune::a_pool_takes_the_line_to_paste", "--nocapture"])
-            .env("TUNE_TEST_CHILD", "1")
-            .env("SLAB_BUFFER_SIZE", &env)
-            .output()
-            .unwrap();
-        let bytes = match size {
-            "64KiB" => 65_536,
-            "1MiB" => 1 << 20,
-            _ => 100_000,
-        };
-        let said = String::from_utf8_lossy(&child.stdout).into_owned();
-        assert!(said.contains(&format!("slabs of {bytes}\n")), "{said}");
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "cli::tune::a_pool_takes_the_line_to_paste", "--nocapture"]);
+        for (name, value) in format!("SLAB_BUFFER_SIZE={env}").split(' ').map(|pair| pair.split_once('=').unwrap()) {
+            child.env(name, value);
+        }
+        let said = child.env("TUNE_TEST_CHILD", "1").output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let policy = if policy == "default" { "1KiB/16" } else { policy };
+        for line in [format!("slab_size {size}"), format!("reuse {reuse}"), format!("retain_policy {policy}")] {
+            assert!(said.lines().any(|said| said == line), "{line}: {said}");
+        }
     }
-    let pool = SlabPool::builder().slab_size(64 << 10).retain_policy(RetainPolicy::new(0, usize::MAX)).build().unwrap();
-    assert_eq!(pool.slab_size(), 65_536);
 }
 
 /// Without a replay it is the same each time; the JSON has the schema that the chapter describes.
@@ -133,7 +134,7 @@ fn json_is_read_back() {
     }
     let best = json["recommended"]["setup"].as_u64().unwrap() as usize;
     assert_eq!(setups[best]["is_recommended"], Value::from(true));
-    assert_eq!(setups.iter().filter(|setup| setup["is_recommended"] == Value::from(true)).count(), 1);
+    assert_eq!(setups.iter().filter(|setup| setup["is_recommended"] == true).count(), 1);
     let env = json["recommended"]["env"].as_str().unwrap();
     assert!(env.starts_with("SLAB_BUFFER_SIZE="));
 

@@ -89,6 +89,24 @@ fn buffers_are_split_as_they_were() {
     assert_eq!((ran.approximated_steps, ran.end_live_bytes), (0, 5 + 300 + 20), "{ran:?}");
 }
 
+/// A buffer gets more room, first where it lies, then elsewhere because another one was cut behind it.
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: figures of shared slabs")]
+fn buffers_grow_as_they_did() {
+    let mut script = Script::new(1, &[]);
+    let buffer = script.alloc(0, 1000);
+    script.step(0, Op::Derive { parent: buffer, offset: 0, len: 900, shared: false, site: 1, tag: 0 });
+    script.step(0, Op::Resize { handle: buffer, offset: 900, len: 100 });
+    script.step(0, Op::Resize { handle: buffer, offset: 900, len: 1000 });
+    script.alloc(0, 100);
+    script.step(0, Op::Resize { handle: buffer, offset: 900, len: 2000 });
+    script.step(0, Op::Freeze { handle: buffer, offset: 1000, len: 1900 });
+    let mut live = Vec::new();
+    let ran = lockstep_with(&script.end(), &Setup::new(65_536), |_, stats| live.push(stats.handles)).unwrap();
+    assert_eq!((ran.approximated_steps, ran.end_live_bytes), (0, 900 + 100 + 1900), "{ran:?}");
+    assert_eq!(live, [1, 2, 2, 2, 3, 3, 3]);
+}
+
 #[test]
 fn a_trace_that_contradicts_itself_is_refused() {
     let wrong = |op: Op| {

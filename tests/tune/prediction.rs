@@ -56,6 +56,21 @@ fn with_what_is_retained() {
     }
 }
 
+/// A sample, as the full trace that it stands for.
+#[test]
+#[cfg_attr(bufslab_one_each, ignore = "one each: figures of shared slabs")]
+fn a_sampled_trace() {
+    let mut trace = upgrades(500, 30);
+    trace.one_in = 4;
+    trace.allocations *= 4;
+    for step in &mut trace.steps {
+        step.position *= 4;
+    }
+    let setup = Setup::new(64 << 10);
+    assert_eq!(lockstep(&trace, &setup).unwrap().allocations, 2000);
+    compare("sampled", &trace, &setup);
+}
+
 /// The traces that are shipped.
 #[test]
 #[cfg_attr(bufslab_one_each, ignore = "one each: figures of shared slabs")]

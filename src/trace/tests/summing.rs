@@ -53,6 +53,7 @@ handles by tag             count       bytes        kept       bytes
 handles by site            count       bytes        kept       bytes
   (no site)                    1        20 B           1        20 B
   src/read.rs:7:9              3     5.5 KiB           0         0 B
+
 kept: alive when recording ended"
     );
 }

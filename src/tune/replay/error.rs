@@ -14,6 +14,8 @@ pub enum ReplayError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The trace is a sample that cannot be expanded; why, in words.
+    Sample(String),
     /// The trace has more threads than are run.
     Threads {
         /// How many.
@@ -31,6 +33,7 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReplayError::Trace { step, what } => write!(f, "step {step} of the trace {what}"),
+            ReplayError::Sample(why) => write!(f, "the sampled trace cannot be expanded: {why}"),
             ReplayError::Threads { threads, most } => {
                 write!(f, "the trace has {threads} threads: at most {most} are run")
             }
@@ -43,7 +46,7 @@ impl fmt::Display for ReplayError {
 impl std::error::Error for ReplayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ReplayError::Trace { .. } | ReplayError::Threads { .. } => None,
+            ReplayError::Trace { .. } | ReplayError::Sample(_) | ReplayError::Threads { .. } => None,
             ReplayError::Setup(error) => Some(error),
             ReplayError::Alloc(error) => Some(error),
         }

@@ -1,9 +1,9 @@
 //! A trace run step by step, each on its own thread and in the trace's order: the same result each time.
 
 use super::ReplayError;
-use super::builder_of;
 use super::plan::{Act, Place, Plan, Tables, What};
 use super::work::{Hand, OnPool, Work};
+use super::{builder_of, full};
 use crate::pool::{PoolStats, SlabPool};
 use crate::trace::AllocTrace;
 use crate::tune::Setup;
@@ -43,6 +43,7 @@ pub struct Lockstep {
 
 /// Runs the steps of `trace` on a real pool in the order of the trace, each on its own thread while the others wait. Deterministic but for
 /// what a pool does by the clock ([`Setup::idle_decay`]), and slow: memory is looked at after every step.
+/// A sampled trace is [expanded](AllocTrace::expand) first.
 ///
 /// # Errors
 ///
@@ -69,7 +70,8 @@ pub fn lockstep_with(
     setup: &Setup,
     each: impl FnMut(u64, &PoolStats) + Send,
 ) -> Result<Lockstep, ReplayError> {
-    let plan = Plan::new(trace, setup, Tables::One)?;
+    let trace = full(trace)?;
+    let plan = Plan::new(&trace, setup, Tables::One)?;
     let pool = builder_of(setup).build()?;
     let state = State {
         work: OnPool::new(pool.clone(), plan.tags.clone().into(), setup.retain.is_some()),
@@ -184,7 +186,7 @@ impl<F: FnMut(u64, &PoolStats)> State<F> {
             }
             What::Free => self.hands[place].take().into_iter().for_each(|hand| self.work.free(hand)),
             What::Freeze { .. } | What::Resize { .. } | What::Tag | What::Retain => {
-                self.hands[place].iter_mut().for_each(|hand| self.work.change(hand, act));
+                self.hands[place].iter_mut().try_for_each(|hand| self.work.change(hand, act))?;
             }
         }
         Ok(())

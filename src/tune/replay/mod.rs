@@ -24,6 +24,7 @@ use super::Setup;
 use crate::pool::{SlabPool, SlabPoolBuilder};
 use crate::trace::AllocTrace;
 use core::time::Duration;
+use std::borrow::Cow;
 
 /// More than that, and the machine is busy with the threads alone.
 const MOST_THREADS: u32 = 512;
@@ -99,7 +100,7 @@ pub struct Replayed {
 /// ([`ReplayOptions::window`]). What a handle is frozen with is written before, so that pages and caches count. In each pass the trace
 /// is run once to look at memory, and then again and again for the time, what it left alive dropped in between: as
 /// it was recorded, on a pool that is warm. Time passes faster than when the trace was recorded: memory that would have gone back to the system
-/// after [`Setup::idle_decay`] mostly stays.
+/// after [`Setup::idle_decay`] mostly stays. A sampled trace is [expanded](AllocTrace::expand) first.
 ///
 /// # Errors
 ///
@@ -109,6 +110,7 @@ pub struct Replayed {
 ///
 /// If the pool does; all threads have ended then.
 pub fn replay(trace: &AllocTrace, setup: &Setup, options: &ReplayOptions) -> Result<Replayed, ReplayError> {
+    let trace = &*full(trace)?;
     let pass = |_| timed::pass(trace, setup, options);
     let passes: Vec<Replayed> = (0..options.passes.max(1)).map(pass).collect::<Result<_, _>>()?;
     Ok(Replayed::median(&passes))
@@ -137,6 +139,14 @@ impl Replayed {
             slabs_taken: most(|run| run.slabs_taken),
             ..last.clone()
         }
+    }
+}
+
+/// A sampled trace [expanded](AllocTrace::expand).
+fn full(trace: &AllocTrace) -> Result<Cow<'_, AllocTrace>, ReplayError> {
+    match trace.one_in {
+        1 => Ok(Cow::Borrowed(trace)),
+        _ => trace.expand().map(Cow::Owned).map_err(|error| ReplayError::Sample(error.to_string())),
     }
 }
 

@@ -33,9 +33,12 @@ pub(super) enum What {
         offset: u64,
         len: u64,
     },
+    /// A writable one that gets more room is filled up to `filled`, counted from the start of the allocation too, with `more` bytes.
     Resize {
         offset: u64,
         len: u64,
+        filled: u64,
+        more: usize,
     },
     Tag,
     Retain,
@@ -116,7 +119,7 @@ impl Plan {
             tags: tags.map(|(i, tag)| (i > 0 && !tag.is_empty()).then(|| Tag::new(tag))).collect(),
         };
         let mut layout = Layout { places: Vec::new(), free: vec![Vec::new(); plan.own.len()] };
-        let mut state = vec![(false, 0_u32); known.len()];
+        let mut state = vec![(false, 0_u32, 0_u64); known.len()];
         for (index, step) in trace.steps.iter().enumerate() {
             let handle = match step.op {
                 Op::Alloc { .. } | Op::Derive { .. } => {
@@ -131,26 +134,34 @@ impl Plan {
                 | Op::Free { handle } => handle as usize,
             };
             let (place, turn) = layout.touch(handle);
-            let (writable, tag) = state[handle];
+            let (writable, tag, filled) = state[handle];
             let is_kept = |writable: bool, tag: u32| !writable && retained.get(tag as usize) == Some(&true);
             let (what, next) = match step.op {
                 Op::Alloc { len, tag, .. } => {
                     plan.allocations += 1;
                     let bytes = &bytes[known[handle].allocation as usize];
                     let filled = if bytes.is_frozen { bytes.filled.min(len) } else { len };
-                    (What::Alloc { len: to_usize(len), filled: to_usize(filled) }, (true, tag))
+                    (What::Alloc { len: to_usize(len), filled: to_usize(filled) }, (true, tag, filled))
                 }
                 Op::Derive { parent, offset, len, shared, tag, .. } => {
                     let (from, turn) = layout.touch(parent as usize);
                     // What comes from a read-only handle is read-only, whatever the program made of it.
                     let shared = shared || !state[parent as usize].0;
-                    (What::Derive { from, turn, offset, len, shared }, (!shared, tag))
+                    let (_, _, filled) = state[parent as usize];
+                    (What::Derive { from, turn, offset, len, shared }, (!shared, tag, filled))
                 }
-                Op::Freeze { offset, len, .. } => (What::Freeze { offset, len }, (false, tag)),
-                Op::Resize { offset, len, .. } => (What::Resize { offset, len }, (writable, tag)),
-                Op::Tag { tag, .. } => (What::Tag, (writable, tag)),
-                Op::Retain { .. } => (What::Retain, (writable, tag)),
-                Op::Free { .. } => (What::Free, (writable, tag)),
+                Op::Freeze { offset, len, .. } => (What::Freeze { offset, len }, (false, tag, filled)),
+                Op::Resize { offset, len, .. } => {
+                    let bytes = &bytes[known[handle].allocation as usize];
+                    let end = offset.saturating_add(len);
+                    let wanted = if bytes.is_frozen { bytes.filled.min(end) } else { end };
+                    let now = if writable { filled.max(wanted) } else { filled };
+                    let more = to_usize(now - filled);
+                    (What::Resize { offset, len, filled: now, more }, (writable, tag, now))
+                }
+                Op::Tag { tag, .. } => (What::Tag, (writable, tag, filled)),
+                Op::Retain { .. } => (What::Retain, (writable, tag, filled)),
+                Op::Free { .. } => (What::Free, (writable, tag, filled)),
             };
             let keep = what != What::Free && !is_kept(writable, tag) && is_kept(next.0, next.1);
             state[handle] = next;

@@ -21,7 +21,10 @@ pub(super) trait Work: Send {
     /// If there is no memory.
     fn alloc(&mut self, act: &Act, len: usize, filled: usize) -> Result<Self::Hand, ReplayError>;
     fn derive(&mut self, from: &mut Self::Hand, act: &Act, offset: u64, len: u64, shared: bool) -> Self::Hand;
-    fn change(&mut self, hand: &mut Self::Hand, act: &Act);
+    /// # Errors
+    ///
+    /// If there is no memory.
+    fn change(&mut self, hand: &mut Self::Hand, act: &Act) -> Result<(), ReplayError>;
     fn free(&mut self, hand: Self::Hand);
     /// Looks at memory.
     fn look(&mut self) {}
@@ -52,6 +55,40 @@ impl OnPool {
     pub(super) fn new(pool: SlabPool, tags: Arc<[Option<Tag>]>, retains: bool) -> OnPool {
         let ink = vec![0x5a; INK].into();
         OnPool { pool, tags, retains, ink, approximated: 0, peak_pinned: 0, peak_resident: 0 }
+    }
+
+    fn fill(&self, buffer: &mut SlabBytesMut, mut left: usize) {
+        while left > 0 {
+            let piece = left.min(INK);
+            buffer.extend_from_slice(&self.ink[..piece]);
+            left -= piece;
+        }
+    }
+
+    /// Brings a writable handle to this range: forward, and to more room, and fills that up to `filled`. Its room never shrinks but where it
+    /// is split.
+    fn resize(
+        &mut self,
+        buffer: &mut SlabBytesMut,
+        start: &mut u64,
+        (offset, len): (u64, u64),
+        filled: u64,
+    ) -> Result<(), ReplayError> {
+        let front = offset.saturating_sub(*start).min(buffer.len() as u64);
+        if front > 0 {
+            buffer.advance(front as usize);
+            *start += front;
+        }
+        let wanted = usize::try_from(len).unwrap_or(usize::MAX);
+        if wanted > buffer.capacity() {
+            buffer.grow_to(wanted)?;
+            // It may have slid to what was before it, or be elsewhere.
+            *start = offset;
+            let filled = usize::try_from(filled.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.capacity());
+            self.fill(buffer, filled.saturating_sub(buffer.len()));
+        }
+        self.approximated += u64::from(*start != offset || buffer.capacity() as u64 != len);
+        Ok(())
     }
 
     fn name(&self, hand: &mut Hand, number: u32) {
@@ -114,12 +151,7 @@ impl Work for OnPool {
 
     fn alloc(&mut self, act: &Act, len: usize, filled: usize) -> Result<Hand, ReplayError> {
         let mut buffer = self.pool.try_alloc(len)?;
-        let mut left = filled;
-        while left > 0 {
-            let piece = left.min(INK);
-            buffer.extend_from_slice(&self.ink[..piece]);
-            left -= piece;
-        }
+        self.fill(&mut buffer, filled);
         let mut hand = Hand::Write(buffer, 0);
         self.name(&mut hand, act.tag);
         Ok(hand)
@@ -146,23 +178,17 @@ impl Work for OnPool {
         made
     }
 
-    fn change(&mut self, hand: &mut Hand, act: &Act) {
+    fn change(&mut self, hand: &mut Hand, act: &Act) -> Result<(), ReplayError> {
         match (act.what, &mut *hand) {
             (What::Freeze { offset, len }, Hand::Write(buffer, start)) => {
                 let (buffer, start) = (core::mem::take(buffer), *start);
                 *hand = self.freeze(buffer, start, offset, len);
             }
-            (What::Freeze { offset, len } | What::Resize { offset, len }, Hand::Read(slice, start)) => {
+            (What::Freeze { offset, len } | What::Resize { offset, len, .. }, Hand::Read(slice, start)) => {
                 self.cut(slice, start, offset, len);
             }
-            (What::Resize { offset, len }, Hand::Write(buffer, start)) => {
-                let front = offset.saturating_sub(*start).min(buffer.len() as u64);
-                if front > 0 {
-                    buffer.advance(front as usize);
-                    *start += front;
-                }
-                // Its room never shrinks: a slice of it does when it is frozen.
-                self.approximated += u64::from(*start != offset || buffer.capacity() as u64 != len);
+            (What::Resize { offset, len, filled, .. }, Hand::Write(buffer, start)) => {
+                self.resize(buffer, start, (offset, len), filled)?;
             }
             (What::Tag, _) => self.name(hand, act.tag),
             (What::Retain, _) => self.retain(hand),
@@ -171,6 +197,7 @@ impl Work for OnPool {
         if act.keep {
             self.retain(hand);
         }
+        Ok(())
     }
 
     fn free(&mut self, hand: Hand) {
@@ -193,6 +220,14 @@ impl Nothing {
     pub(super) fn new() -> Nothing {
         Nothing { ink: vec![0x5a; INK].into(), paper: vec![0; INK].into() }
     }
+
+    fn fill(&mut self, mut left: usize) {
+        while left > 0 {
+            let piece = left.min(INK);
+            black_box(&mut self.paper[..piece]).copy_from_slice(&self.ink[..piece]);
+            left -= piece;
+        }
+    }
 }
 
 impl Work for Nothing {
@@ -200,12 +235,7 @@ impl Work for Nothing {
     type Hand = [u64; 5];
 
     fn alloc(&mut self, act: &Act, _len: usize, filled: usize) -> Result<[u64; 5], ReplayError> {
-        let mut left = filled;
-        while left > 0 {
-            let piece = left.min(INK);
-            black_box(&mut self.paper[..piece]).copy_from_slice(&self.ink[..piece]);
-            left -= piece;
-        }
+        self.fill(filled);
         Ok([act.index; 5])
     }
 
@@ -214,8 +244,12 @@ impl Work for Nothing {
         [act.index; 5]
     }
 
-    fn change(&mut self, hand: &mut [u64; 5], act: &Act) {
+    fn change(&mut self, hand: &mut [u64; 5], act: &Act) -> Result<(), ReplayError> {
+        if let What::Resize { more, .. } = act.what {
+            self.fill(more);
+        }
         hand[0] = black_box(act.index);
+        Ok(())
     }
 
     fn free(&mut self, hand: [u64; 5]) {

@@ -98,13 +98,12 @@ impl<W: Work> Worker<'_, W> {
             }
             What::Freeze { .. } | What::Resize { .. } | What::Tag | What::Retain => {
                 let work = &mut self.work;
-                match act.place {
-                    Place::Own(place) => work.change(self.own[place as usize].as_mut().expect(THERE), act),
-                    Place::Shared(cell) => self
-                        .shared
-                        .with(cell, act.turn, waited, |hand| work.change(hand.as_mut().expect(THERE), act))?,
-                }
-                Ok(())
+                let mut change = |hand: &mut Option<W::Hand>| work.change(hand.as_mut().expect(THERE), act);
+                let changed = match act.place {
+                    Place::Own(place) => change(&mut self.own[place as usize]),
+                    Place::Shared(cell) => self.shared.with(cell, act.turn, waited, change)?,
+                };
+                changed.map_err(Broken::Error)
             }
         }
     }

@@ -44,9 +44,9 @@ impl Pool {
         self.around += 1;
         let attached = self.slabs.slab_mut(slab);
         attached.owner = thread;
-        attached.set_cold(true);
         core::mem::swap(&mut attached.holes, &mut self.tries.holes);
         attached.next_hole(n);
+        self.begin(slab);
         Some(slab)
     }
 

@@ -51,7 +51,7 @@ impl Pool {
     pub(super) fn new(setup: &Setup, threads: u32, millis: u64) -> Pool {
         let (sizing, slab_size) = setup.slab_size.under(None);
         let adapt = match sizing {
-            SlabSize::Auto { min, max } => Some(Adapt::new(min, max, slab_size)),
+            SlabSize::Auto { min, max } => Some(Adapt::new(min, max, slab_size, setup.reuse)),
             SlabSize::Fixed(_) => None,
         };
         Pool {
@@ -99,7 +99,7 @@ impl Pool {
             self.oversize += 1;
             self.slabs.slab_mut(slab).full_at = u64::MAX;
             let root = self.slabs.new_root(Home::Slab(slab, 0), n);
-            self.slabs.sums.fresh_bytes += n;
+            self.slabs.count_cut(slab, n);
             return self.first(root, n, thread);
         }
         self.locals[thread as usize].is_here = true;
@@ -156,7 +156,7 @@ impl Pool {
         let reset = self.slabs.slab_mut(slab);
         reset.holes.clear();
         reset.open(0, size);
-        reset.set_cold(false);
+        self.begin(slab);
         self.in_place += 1;
         Some(slab)
     }
@@ -175,8 +175,14 @@ impl Pool {
         attached.owner = thread;
         attached.holes.clear();
         attached.open(0, size);
-        attached.set_cold(idle.is_some());
+        self.begin(slab);
         (slab, if idle.is_some() { Opening::Idle } else { Opening::Fresh })
+    }
+
+    /// A thread begins to cut from a slab.
+    pub(super) fn begin(&mut self, slab: u32) {
+        let threads = self.locals.iter().filter(|local| local.is_here).count();
+        self.slabs.begin(slab, threads);
     }
 
     fn idle_slab(&mut self, thread: u32) -> Option<u32> {

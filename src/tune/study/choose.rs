@@ -1,48 +1,16 @@
-//! Which setups are worth a thought, and which one to take. The rule and the model are in `docs/tuning.md`; tests hold both to it.
+//! Which setups are worth a thought, and which one to take. The rule is in `docs/tuning.md`.
 
 use super::figure::{ns, size};
 use super::{Row, Study};
-use crate::tune::Simulated;
+use crate::tune::Moment;
 
-/// How much slower than the fastest a setup may be: a tenth, or what a measurement of this kind cannot tell apart anyway.
+/// How much slower than the fastest a setup may be: a tenth, or less than the cheapest system call takes, for a server makes one
+/// to fill each buffer.
 const SLOWER: f64 = 0.10;
-const NOISE_NS: f64 = 1.0;
+const SLOWER_NS: f64 = 50.0;
 
-/// Nanoseconds that things cost, where nothing was measured.
-mod model {
-    /// An allocation that is cut from memory at hand.
-    pub(super) const ALLOC: f64 = 10.0;
-    /// Any other step.
-    pub(super) const STEP: f64 = 3.0;
-    /// A byte of memory that the system has to find first. This and the next as `docs/slab_size.md` has them: reads of 1,500 bytes
-    /// cost 24 ns in a hot slab, 120 ns in cold ones, and 750 ns in fresh ones.
-    pub(super) const FRESH_BYTE: f64 = 0.48;
-    /// A byte of memory that has left the caches.
-    pub(super) const COLD_BYTE: f64 = 0.064;
-    pub(super) const SLAB_CHANGE: f64 = 100.0;
-    pub(super) const DETACH: f64 = 30.0;
-    /// A handle that is made or dropped on another thread's slab: an atomic read-modify-write.
-    pub(super) const GUEST: f64 = 8.0;
-    pub(super) const SLAB_TAKEN: f64 = 1_000.0;
-    pub(super) const COPY: f64 = 25.0;
-    pub(super) const COPIED_BYTE: f64 = 0.05;
-}
-
-/// Nanoseconds for an allocation with all that is done with it.
-pub(super) fn modelled(run: &Simulated) -> f64 {
-    let of = |n: u64, ns: f64| n as f64 * ns;
-    let all = of(run.allocations, model::ALLOC)
-        + of(run.steps - run.allocations.min(run.steps), model::STEP)
-        + of(run.fresh_bytes, model::FRESH_BYTE)
-        + of(run.cold_bytes, model::COLD_BYTE)
-        + of(run.slab_changes, model::SLAB_CHANGE)
-        + of(run.detaches, model::DETACH)
-        + of(run.guest_ops, model::GUEST)
-        + of(run.slabs_taken, model::SLAB_TAKEN)
-        + of(run.copies, model::COPY)
-        + of(run.copied_bytes, model::COPIED_BYTE);
-    all / run.allocations.max(1) as f64
-}
+/// What of the memory held may be new in the last quarter of a trace before a setup counts as growing.
+const GROWTH: f64 = 0.05;
 
 /// Marks the rows that no other row beats in time and memory at once.
 pub(super) fn mark_front(rows: &mut [Row]) {
@@ -55,15 +23,36 @@ pub(super) fn mark_front(rows: &mut [Row]) {
 
 /// The most that a setup may take to be recommended, given the fastest.
 fn limit(fastest: f64) -> f64 {
-    (fastest * (1.0 + SLOWER)).max(fastest + NOISE_NS)
+    (fastest * (1.0 + SLOWER)).max(fastest + SLOWER_NS)
 }
 
-/// Rows fast enough, and the fastest of them.
+/// Whether more is held in the last quarter of the trace than in the one before: by two slabs at least and a twentieth, and twice as much more as
+/// there is more of what is live. Such a setup holds the more the longer it runs, so that its figures are those of the trace's length.
+pub(super) fn grows(row: &Row) -> bool {
+    let series = &row.simulated.series;
+    let quarter = series.len() / 4;
+    if quarter == 0 {
+        return false;
+    }
+    let mean = |moments: &[Moment], of: fn(&Moment) -> u64| {
+        moments.iter().map(|moment| of(moment) as f64).sum::<f64>() / moments.len() as f64
+    };
+    let (before, last) =
+        (&series[series.len() - 2 * quarter..series.len() - quarter], &series[series.len() - quarter..]);
+    let held = |moment: &Moment| moment.pinned_bytes + moment.copy_bytes;
+    let more = mean(last, held) - mean(before, held);
+    let more_live = mean(last, |moment| moment.live_bytes) - mean(before, |moment| moment.live_bytes);
+    let least = (2.0 * row.slab_size() as f64).max(GROWTH * mean(before, held));
+    more >= least && more >= 2.0 * more_live
+}
+
+/// Rows fast enough, and the fastest of them. Those that grow are left out, unless all do.
 fn fast(rows: &[Row]) -> (Vec<usize>, usize) {
     let time = |&at: &usize| rows[at].ns_per_alloc();
-    let fastest = (0..rows.len()).min_by(|a, b| time(a).total_cmp(&time(b))).unwrap_or(0);
+    let steady = |&at: &usize| !rows[at].grows || rows.iter().all(|row| row.grows);
+    let fastest = (0..rows.len()).filter(steady).min_by(|a, b| time(a).total_cmp(&time(b))).unwrap_or(0);
     let limit = limit(time(&fastest));
-    ((0..rows.len()).filter(|at| time(at) <= limit).collect(), fastest)
+    ((0..rows.len()).filter(steady).filter(|at| time(at) <= limit).collect(), fastest)
 }
 
 /// Of the rows that are fast enough, the one that holds the least on average; of several the one with the lower peak, then one
@@ -100,16 +89,17 @@ pub(super) fn reason(study: &Study, best: usize) -> String {
     if rows.len() == 1 {
         return format!("{}: nothing else was compared.", name(best));
     }
-    let slower = rows[best].ns_per_alloc() / rows[fastest].ns_per_alloc().max(0.001) - 1.0;
+    let set_aside = rows.iter().filter(|row| row.grows).count();
+    let steadily = if (1..rows.len()).contains(&set_aside) { " and do not grow" } else { "" };
     if best == fastest && fast.len() == 1 {
-        let other = rows.iter().map(Row::mean_held_bytes).min().unwrap_or(0);
+        let other = rows.iter().filter(|row| !row.grows).map(Row::mean_held_bytes).min().unwrap_or(u64::MAX);
         let more = if other < rows[best].mean_held_bytes() {
             format!("; the least that any holds is {}", size(other))
         } else {
             ", which is also the least".to_owned()
         };
         return format!(
-            "{}: no other setup is within 10 %{kind} of its {} ns an allocation. It holds {} on average{more}.",
+            "{}: no other setup comes near its {} ns an allocation{kind}{steadily}. It holds {} on average{more}.",
             name(best),
             time(best),
             held(best)
@@ -117,16 +107,17 @@ pub(super) fn reason(study: &Study, best: usize) -> String {
     }
     if best == fastest {
         return format!(
-            "{}: fastest{kind} ({} ns an allocation), and of the {} setups within 10 % of that it holds the least memory on average ({}).",
+            "{}: fastest{kind} ({} ns an allocation), and of the {} setups that are nearly as fast{steadily} it holds the least memory on average ({}).",
             name(best),
             time(best),
             fast.len(),
             held(best)
         );
     }
-    let near = if slower < 0.005 { "as fast as".to_owned() } else { format!("{:.0} % slower than", slower * 100.0) };
+    let slower = rows[best].ns_per_alloc() - rows[fastest].ns_per_alloc();
+    let near = if slower < 0.05 { "as fast as".to_owned() } else { format!("{} ns slower than", ns(slower)) };
     format!(
-        "{}: of the {} setups within 10 %{kind} of the fastest it holds the least memory on average: {} at {} ns an allocation, {near} {} \
+        "{}: of the {} setups that are nearly as fast{kind} as the fastest{steadily} it holds the least memory on average: {} at {} ns an allocation, {near} {} \
          ({} at {} ns).",
         name(best),
         fast.len(),
@@ -142,7 +133,7 @@ pub(super) fn reason(study: &Study, best: usize) -> String {
 mod tests {
     use super::*;
     use crate::trace::AllocTrace;
-    use crate::tune::{Replayed, Setup};
+    use crate::tune::{Replayed, Setup, Simulated};
 
     fn row(slab_size: usize, ns: f64, held: u64) -> Row {
         let simulated = Simulated { mean_pinned_bytes: held, peak_held_bytes: held, ..Simulated::default() };
@@ -166,18 +157,21 @@ mod tests {
 
     #[test]
     fn a_tenth_of_the_time_is_given_for_memory_and_no_more() {
-        let close = study(vec![row(1024, 109.0, 10), row(2048, 100.0, 90), row(4096, 105.0, 20)]);
+        let close = study(vec![row(1024, 1_090.0, 10), row(2048, 1_000.0, 90), row(4096, 1_050.0, 20)]);
         assert_eq!(close.recommended().map(Row::slab_size), Some(1024));
         let reason = close.reason();
         assert!(
-            reason.contains("of the 3 setups within 10 % of the fastest") && reason.contains("9 % slower"),
+            reason.contains("of the 3 setups that are nearly as fast as the fastest it")
+                && reason.contains("90.0 ns slower"),
             "{reason}"
         );
-        let far = study(vec![row(1024, 111.0, 10), row(2048, 100.0, 90), row(4096, 105.0, 20)]);
+        let far = study(vec![row(1024, 1_110.0, 10), row(2048, 1_000.0, 90), row(4096, 1_050.0, 20)]);
         assert_eq!(far.recommended().map(Row::slab_size), Some(4096));
-        // A tenth of next to nothing is noise.
-        let tiny = study(vec![row(1024, 2.9, 10), row(2048, 2.0, 90)]);
+        // Less than a system call is nothing.
+        let tiny = study(vec![row(1024, 59.9, 10), row(2048, 10.0, 90)]);
         assert_eq!(tiny.recommended().map(Row::slab_size), Some(1024));
+        let more = study(vec![row(1024, 60.1, 10), row(2048, 10.0, 90)]);
+        assert_eq!(more.recommended().map(Row::slab_size), Some(2048));
         assert_eq!(study(Vec::new()).recommended().map(Row::slab_size), None);
     }
 
@@ -185,10 +179,39 @@ mod tests {
     fn each_reason_names_what_decided() {
         let alone = study(vec![row(1024, 50.0, 10)]).reason();
         assert_eq!(alone, "1 KiB slabs: nothing else was compared.");
-        let fastest = study(vec![row(1024, 50.0, 90), row(2048, 100.0, 10)]).reason();
-        assert!(fastest.contains("no other setup is within 10 %") && fastest.contains("is 10 B"), "{fastest}");
+        let fastest = study(vec![row(1024, 50.0, 90), row(2048, 101.0, 10)]).reason();
+        assert!(fastest.contains("no other setup comes near its 50.0 ns an allocation. It"), "{fastest}");
+        assert!(fastest.contains("is 10 B"), "{fastest}");
         let both = study(vec![row(1024, 50.0, 10), row(2048, 51.0, 20)]).reason();
         assert!(both.contains("fastest (50.0 ns an allocation)") && both.contains("of the 2 setups"), "{both}");
+    }
+
+    /// A row that holds `held` at first and `more` more after each quarter.
+    fn growing(slab_size: usize, ns: f64, held: u64, more: u64, more_live: u64) -> Row {
+        let moment = |at: u64| Moment {
+            pinned_bytes: held + at / 2 * more,
+            live_bytes: at / 2 * more_live,
+            ..Moment::default()
+        };
+        let mut row = row(slab_size, ns, held);
+        row.simulated.series = (0..8).map(moment).collect();
+        Row::new(row.setup, row.simulated, row.replayed)
+    }
+
+    /// The fastest keeps a slab for each slice that is kept: a suspect, however little it holds so far.
+    #[test]
+    fn what_grows_is_not_recommended_unless_all_do() {
+        let steady = || growing(1 << 17, 300.0, 1 << 20, 0, 0);
+        let suspect = || growing(1 << 16, 40.0, 1 << 19, 1 << 17, 100);
+        let both = study(vec![suspect(), steady()]);
+        assert_eq!(both.recommended().map(Row::slab_size), Some(1 << 17));
+        assert!(both.reason().contains("and do not grow"), "{}", both.reason());
+        assert!(both.to_string().contains("0 B +") && both.to_string().contains("+ it held ever more"), "{both}");
+        assert_eq!(study(vec![suspect()]).recommended().map(Row::slab_size), Some(1 << 16));
+        // By one slab, or by what is live: no suspect.
+        assert!(!grows(&growing(1 << 16, 40.0, 1 << 19, 1 << 16, 100)));
+        assert!(!grows(&growing(1 << 16, 40.0, 1 << 19, 1 << 17, 1 << 17)));
+        assert!(!steady().grows && !row(1, 1.0, 1).grows);
     }
 
     /// Where a policy has nothing to do, none is recommended.
@@ -198,16 +221,5 @@ mod tests {
         never.setup.retain = None;
         let study = study(vec![never, row(1024, 51.0, 10)]);
         assert_eq!(study.recommended().map(Row::policy).as_deref(), Some("default"));
-    }
-
-    /// What costs more costs more in the model.
-    #[test]
-    fn the_model_knows_what_is_slow() {
-        let hot = Simulated { allocations: 1000, steps: 2000, ..Simulated::default() };
-        assert_eq!(modelled(&hot), 13.0);
-        let streamed = Simulated { fresh_bytes: 1_500_000, ..hot.clone() };
-        assert!(modelled(&streamed) > 10.0 * modelled(&hot));
-        assert!(modelled(&Simulated { cold_bytes: 1_500_000, ..hot.clone() }) < modelled(&streamed));
-        assert_eq!(modelled(&Simulated::default()), 0.0);
     }
 }

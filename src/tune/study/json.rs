@@ -43,6 +43,7 @@ fn object(row: &Row, is_best: bool) -> String {
         .text("reuse", row.setup.reuse.as_str());
     let tags: Vec<String> = row.setup.retain_tags.iter().map(|tag| string(tag)).collect();
     all.raw("retain_tags", &format!("[{}]", tags.join(",")));
+    all.raw("grows", &row.grows.to_string());
     all.raw("is_on_front", &row.is_front.to_string()).raw("is_recommended", &is_best.to_string());
     all.decimal("ns_per_alloc", row.ns_per_alloc()).number("mean_held_bytes", row.mean_held_bytes());
 

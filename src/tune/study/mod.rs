@@ -2,7 +2,7 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | `choose` | the Pareto front, the rule of the recommendation, the modelled time |
+//! | `choose` | the Pareto front, the rule of the recommendation |
 //! | `text`, `json`, `svg`, `html` | how it is shown |
 //! | `plot` | axes, lines and colours of the charts |
 //! | `figure` | sizes and times as people read them |
@@ -68,6 +68,7 @@ pub struct Row {
     simulated: Simulated,
     replayed: Option<Replayed>,
     is_front: bool,
+    grows: bool,
 }
 
 impl Study {
@@ -102,8 +103,8 @@ impl Study {
         &self.rows
     }
 
-    /// The setup to take: of those whose time is within 10 % (or one nanosecond an allocation) of the fastest, the one that holds the
-    /// least memory on average. `None` if nothing was compared.
+    /// The setup to take: of those whose time is within 10 %, or 50 ns an allocation, of the fastest, the one that holds the
+    /// least memory on average. Those that [grow](Row::grows) are left out, unless all do. `None` if nothing was compared.
     #[must_use]
     pub fn recommended(&self) -> Option<&Row> {
         self.rows.get(self.recommended?)
@@ -130,7 +131,9 @@ impl Row {
     /// What the simulation said, and the timed replay if there was one.
     #[must_use]
     pub fn new(setup: Setup, simulated: Simulated, replayed: Option<Replayed>) -> Row {
-        Row { setup, simulated, replayed, is_front: false }
+        let mut row = Row { setup, simulated, replayed, is_front: false, grows: false };
+        row.grows = choose::grows(&row);
+        row
     }
 
     /// What the trace was run with.
@@ -157,6 +160,12 @@ impl Row {
         self.is_front
     }
 
+    /// Whether it held ever more towards the end of the trace, by more than what was live grew: what it holds depends on how long the program runs.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        self.grows
+    }
+
     /// The slab size in bytes; where the pool finds one, that which it begins with.
     #[must_use]
     pub fn slab_size(&self) -> usize {
@@ -172,7 +181,7 @@ impl Row {
     /// What the chapter [on tuning](crate::docs::tuning) says an allocation costs on a machine like any.
     #[must_use]
     pub fn modelled_ns_per_alloc(&self) -> f64 {
-        choose::modelled(&self.simulated)
+        self.simulated.modelled_ns()
     }
 
     /// Bytes held on average: pinned slabs, and copies of what was retained.
@@ -206,10 +215,20 @@ impl Row {
         }
     }
 
-    /// The size for the environment, as [`SlabPool::from_env`](crate::SlabPool::from_env) reads it: `SLAB_BUFFER_SIZE=128KiB`.
+    /// The setup for the environment, as [`SlabPool::from_env`](crate::SlabPool::from_env) reads it: `SLAB_BUFFER_SIZE=128KiB`, and
+    /// what else differs from a pool's defaults, `SLAB_RETAIN=never SLAB_REUSE=whole`.
     #[must_use]
     pub fn env_line(&self) -> String {
-        format!("SLAB_BUFFER_SIZE={}", figure::setting(self.slab_size()))
+        let mut line = format!("SLAB_BUFFER_SIZE={}", figure::setting(self.slab_size()));
+        match self.setup.retain {
+            None => line.push_str(" SLAB_RETAIN=never"),
+            Some(policy) if policy == RetainPolicy::default() => {}
+            Some(policy) => line += &format!(" SLAB_RETAIN={policy}"),
+        }
+        if self.setup.reuse == Reuse::WholeSlab {
+            line.push_str(" SLAB_REUSE=whole");
+        }
+        line
     }
 
     /// The setup in code: `SlabPool::builder().slab_size(128 << 10)`, and what else differs from a pool's defaults.

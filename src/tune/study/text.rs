@@ -31,7 +31,9 @@ impl Study {
         columns.push(column(time, false, &|row| ns(row.ns_per_alloc())));
         columns.push(column("mean held", false, &|row| size(row.mean_held_bytes())));
         columns.push(column("peak held", false, &|row| size(row.simulated.peak_held_bytes)));
-        columns.push(column("at end", false, &|row| size(row.simulated.end_pinned_bytes)));
+        columns.push(column("at end", false, &|row| {
+            size(row.simulated.end_pinned_bytes) + if row.grows { " +" } else { "" }
+        }));
         if self.rows.iter().any(|row| row.replayed.as_ref().is_some_and(|run| run.peak_resident_bytes.is_some())) {
             let resident = |row: &Row| row.replayed.as_ref().and_then(|run| run.peak_resident_bytes);
             columns.push(column("resident", false, &|row| resident(row).map_or(String::new(), size)));
@@ -110,6 +112,10 @@ impl Study {
     /// What a reader has to know to read the figures right.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if self.rows.iter().any(|row| row.grows) {
+            notes
+                .push("+ it held ever more towards the end: how much depends on how long the program runs.".to_owned());
+        }
         if !self.is_measured() {
             notes.push("Times are modelled, not measured: good for an order, not as figures.".to_owned());
         }

@@ -14,7 +14,7 @@ For each size, policy and reuse, the trace is run in a simulation of a pool (mem
 threads as it was recorded from (time, and resident memory: of this machine, so run it where the program runs and where little else does). \
 Nothing of what the buffers held is in a trace.
 
-Recommended is, of the setups whose time is within 10 % (or 1 ns) of the fastest, the one that holds the least memory on average. \
+Recommended is, of the setups whose time is within 10 % (or 50 ns) of the fastest, the one that holds the least memory on average; those marked + hold ever more and are left out, unless all do. \
 Setups marked * are those that no other one beats in both; take another of them if you would rather pay with the other thing.
 
 With --no-replay, times are those of a model: good for an order, not as figures.

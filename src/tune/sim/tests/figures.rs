@@ -196,12 +196,23 @@ fn memory_that_is_new_cold_or_hot() {
         let reads: Vec<u32> = (0..4).map(|_| script.read(600)).collect();
         reads.into_iter().for_each(|read| _ = script.free(read));
     }
-    let cold = script.simulate(&whole(1000));
-    assert_eq!((cold.fresh_bytes, cold.slabs_taken), (4 * 600, 4));
-    assert_eq!(cold.cold_bytes, 600 * cold.slabs_reused);
-    assert_eq!(cold.hot_bytes, 600 * cold.slabs_reused_in_place);
-    assert_eq!(cold.slab_changes, cold.slabs_taken + cold.slabs_reused);
-    assert!(cold.slabs_reused >= 18, "{cold:?}");
+    let near = script.simulate(&whole(1000));
+    assert_eq!((near.fresh_bytes, near.slabs_taken, near.cold_bytes), (4 * 600, 4, 0));
+    assert_eq!(near.hot_bytes, 600 * (near.slabs_reused + near.slabs_reused_in_place));
+    assert_eq!(near.slab_changes, near.slabs_taken + near.slabs_reused);
+    assert!(near.slabs_reused >= 18, "{near:?}");
+    // The same with so much between two uses of a slab that it has left the caches.
+    let mut script = Script::new(1);
+    for _ in 0..10 {
+        let reads: Vec<u32> = (0..10).map(|_| script.read(600_000)).collect();
+        reads.into_iter().for_each(|read| _ = script.free(read));
+    }
+    let far = script.simulate(&whole(1_000_000));
+    assert_eq!((far.fresh_bytes, far.slabs_taken), (10 * 600_000, 10));
+    assert!(far.cold_bytes > 60 * 600_000 && far.cold_bytes + far.hot_bytes == 90 * 600_000, "{far:?}");
+    // What went back to the source and is taken again is not fresh: the heap has it at hand.
+    let again = script.simulate(&Setup { idle_bytes: 0, ..whole(1_000_000) });
+    assert!(again.slabs_taken > 80 && again.fresh_bytes == 10 * 600_000, "{again:?}");
     // Dropped by another thread: an atomic operation each.
     let mut script = Script::new(2);
     for _ in 0..10 {

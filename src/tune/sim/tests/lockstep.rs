@@ -13,8 +13,8 @@ use core::time::Duration;
 const TAGS: [&str; 4] = ["", "sim.read", "sim.head", "sim.kept"];
 
 /// A pool and its twin.
-struct Pair {
-    pool: SlabPool,
+pub(super) struct Pair {
+    pub(super) pool: SlabPool,
     stage: Stage,
     run: Run,
     setup: Setup,
@@ -26,7 +26,7 @@ struct Pair {
     tags: Vec<u32>,
     is_whole: Vec<bool>,
     /// By which requests are large or small.
-    slab_size: u64,
+    pub(super) slab_size: u64,
     /// Whether that was another one before.
     is_changed: bool,
     /// Steps so far.
@@ -34,7 +34,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(setup: Setup, threads: u32, seed: u64) -> Pair {
+    pub(super) fn new(setup: Setup, threads: u32, seed: u64) -> Pair {
         let slab_size = setup.slab_size.first(4096);
         let pool = SlabPool::builder()
             .slab_size(setup.slab_size)
@@ -85,7 +85,7 @@ impl Pair {
     }
 
     /// One random thing that a program may do.
-    fn act(&mut self, most_alive: usize) {
+    pub(super) fn act(&mut self, most_alive: usize) {
         let thread = self.below(u64::from(self.threads)) as u32;
         let allocate = self.alive.is_empty() || (self.alive.len() < most_alive && self.below(3) == 0);
         if allocate {
@@ -331,11 +331,11 @@ fn trace(threads: u32, steps: Vec<Step>) -> AllocTrace {
 }
 
 /// A setup in which nothing goes by the clock, which a test cannot hold still.
-fn setup(slab_size: usize, reuse: Reuse, idle_bytes: usize) -> Setup {
+pub(super) fn setup(slab_size: usize, reuse: Reuse, idle_bytes: usize) -> Setup {
     Setup { reuse, idle_bytes, idle_decay: Duration::ZERO, ..Setup::new(slab_size) }
 }
 
-const ACTS: usize = if cfg!(miri) { 60 } else { 4_000 };
+pub(super) const ACTS: usize = if cfg!(miri) { 60 } else { 4_000 };
 
 /// Adds up what happened in all runs, so that a test can tell that it happened at all.
 fn all(setups: impl IntoIterator<Item = (Setup, u32)>) -> Simulated {

@@ -1,5 +1,6 @@
 mod figures;
 mod lockstep;
+mod recorded;
 mod stage;
 
 /// A small generator, the same each time.
