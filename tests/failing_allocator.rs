@@ -258,3 +258,18 @@ fn no_memory_for_parking_and_moving() {
         short.read(|bytes| bytes == [3000_usize as u8; 20]) && long.read(|bytes| bytes == [3000_usize as u8; 1500])
     );
 }
+
+#[test]
+fn a_recording_that_gets_no_memory_ends_by_itself() {
+    let pool = SlabPool::builder().slab_size(4096).build().unwrap();
+    drop(pool.alloc(10));
+    let recording = pool.record(bufslab::RecordOptions::new()).unwrap();
+    // More than a slab, a header or slots.
+    let buffer = while_failing(Failing::AtLeast(60_000), || pool.alloc(10));
+    assert!(recording.is_full());
+    drop(buffer);
+    let trace = recording.stop();
+    assert!(trace.is_cut_short && trace.steps.is_empty());
+    assert_eq!(trace.check().map_err(|error| error.to_string()), Ok(()));
+    drop(pool.alloc(10));
+}
