@@ -95,9 +95,9 @@ impl Core {
         self.sizer.sizing()
     }
 
-    /// The last 16 moves of the slab size, the earliest first, and how many there were.
-    pub(crate) fn moves(&self) -> (Vec<Moved>, u64) {
-        (self.sizer.moves(), self.sizer.count())
+    /// The last 16 moves of the slab size, the earliest first.
+    pub(crate) fn moves(&self) -> Vec<Moved> {
+        self.sizer.moves()
     }
 
     /// Takes over what a thread has seen, and moves the slab size if that is better. Not under a lock, and not while this thread's part

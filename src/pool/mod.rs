@@ -24,7 +24,6 @@ use crate::policy::RetainPolicy;
 use crate::raw::{self, Label, Unique};
 use crate::slab_size::SlabSize;
 use ::core::fmt;
-pub(crate) use adapt::Moved;
 pub use builder::SlabPoolBuilder;
 pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;

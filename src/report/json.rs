@@ -6,6 +6,7 @@ use std::io;
 use std::time::UNIX_EPOCH;
 
 use super::model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice};
+use super::sizing::SlabSizeMove;
 use super::stream::stream;
 use crate::config::Setting;
 use crate::raw::{Backing, SliceKind};
@@ -50,6 +51,7 @@ fn document(report: &PinReport, served_as: Option<&str>, out: &mut impl Write) -
     pool(report, out)?;
     list(out, "config", &report.config, setting)?;
     list(out, "config_warnings", &report.config_warnings, |text, out| string(text, out))?;
+    list(out, "slab_size_moves", &report.slab_size_moves, slab_size_move)?;
     member(out, ",\n", "taken_unix_ms", report.taken_at.duration_since(UNIX_EPOCH).map_or(0, millis))?;
     member(out, ",\n", "uptime_ms", millis(report.uptime))?;
     if let Some(id) = served_as {
@@ -88,6 +90,15 @@ fn pool(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     member(out, ",", "page_size", *page_size)?;
     member(out, ",", "note", note.as_deref().map_or(Value::Null, Value::Text))?;
     out.write_str("}}")
+}
+
+fn slab_size_move<W: Write>(made: &SlabSizeMove, out: &mut W) -> fmt::Result {
+    out.write_str("{")?;
+    member(out, "", "from", made.from)?;
+    member(out, ",", "to", made.to)?;
+    member(out, ",", "age_ms", millis(made.age))?;
+    member(out, ",", "reason", Value::Text(&made.reason))?;
+    out.write_str("}")
 }
 
 fn setting<W: Write>(setting: &Setting, out: &mut W) -> fmt::Result {

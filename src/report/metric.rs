@@ -365,4 +365,9 @@ pub const METRICS: &[Metric] = &[
         |stats| Some(stats.slabs_recycled as f64),
         "Times that a slab came back empty after its owner had left it to its slices.",
     ),
+    Metric::counter(
+        "bufslab_slab_size_moves_total",
+        |stats| Some(stats.slab_size_moves as f64),
+        "Times that the pool moved its slab size by itself.",
+    ),
 ];

@@ -17,6 +17,7 @@
 //! | `shares`, `tally`, `escape` | for those with a line for each slice: its share, equal lines added up, names kept close to what they are |
 //! | `metric`, `pool_metrics` | the table of metrics, and their figures for one pool |
 //! | `settings` | what the pool was told, and by whom |
+//! | `sizing` | what it made of its slab size by itself |
 //! | `csv`, `heapsnapshot`, `pprof`, `folded`, `prometheus`, `html` | one each |
 
 mod blame;
@@ -51,6 +52,7 @@ mod read;
 mod series;
 mod settings;
 mod shares;
+mod sizing;
 mod stream;
 mod table;
 mod tally;
@@ -67,6 +69,7 @@ use crate::policy::SuspectPolicy;
 use crate::pool::SlabPool;
 use crate::sync::clock;
 use crate::track::{self, TraceId};
+use core::time::Duration;
 
 pub use diff::{Change, GroupDiff, Origin, ReportDiff, SlabsDiff, TotalsDiff, Verdict, diff};
 pub use dominators::Retained;
@@ -93,8 +96,21 @@ pub use read::ReadError;
 pub use series::{Series, Trend};
 #[cfg(feature = "admin")]
 pub(crate) use settings::AllSettings;
+pub use sizing::SlabSizeMove;
 
 impl SlabPool {
+    /// The last moves of the slab size, as a report has them that was begun at this tick.
+    fn slab_size_moves(&self, now_tick: u32) -> Vec<SlabSizeMove> {
+        let moves = self.core().moves().into_iter();
+        let shown = moves.map(|moved| SlabSizeMove {
+            from: moved.made.from,
+            to: moved.made.to,
+            age: Duration::from_millis(u64::from(now_tick.saturating_sub(moved.tick)) * Age::TICK_MS),
+            reason: moved.made.to_string(),
+        });
+        shown.collect()
+    }
+
     /// Which slices keep which slabs alive, what that costs, and what would free it. Stops nobody.
     ///
     /// ```
@@ -127,6 +143,7 @@ impl SlabPool {
             taken_at,
             config: self.settings(),
             config_warnings: self.config_warnings().to_vec(),
+            slab_size_moves: self.slab_size_moves(now_tick),
             now_tick,
             memory_bytes: stats.memory_bytes,
             idle_bytes: stats.idle_bytes,

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::time::SystemTime;
 
+use super::sizing::SlabSizeMove;
 use crate::config::{Level, Setting};
 use crate::policy::RetainPolicy;
 use crate::raw::{Backing, SliceKind};
@@ -54,6 +55,8 @@ pub struct PinReport {
     pub config: Vec<Setting>,
     /// What the environment said that no pool understands: [`SlabPool::config_warnings`](crate::SlabPool::config_warnings).
     pub config_warnings: Vec<String>,
+    /// The last 16 moves that the pool made of its slab size by itself, the earliest first: with [`Auto`](crate::Auto).
+    pub slab_size_moves: Vec<SlabSizeMove>,
     /// When the report was taken, by the wall clock.
     pub taken_at: SystemTime,
     /// How long the pool's clock had run by then: no slab or slice is older.
@@ -377,6 +380,7 @@ pub(crate) struct ReportMeta {
     pub(crate) backing: Backing,
     pub(crate) config: Vec<Setting>,
     pub(crate) config_warnings: Vec<String>,
+    pub(crate) slab_size_moves: Vec<SlabSizeMove>,
     pub(crate) taken_at: SystemTime,
     /// The clock's tick when the report was taken.
     pub(crate) now_tick: u32,

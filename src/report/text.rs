@@ -96,6 +96,7 @@ impl PinReport {
         );
         lines.prose(&memory)?;
         self.settings_text(lines, limits.slabs == usize::MAX)?;
+        self.sizing_text(lines, limits.slabs == usize::MAX)?;
         if limits.slabs == usize::MAX || t.resident_bytes.is_some() || self.backing != Backing::new("heap") {
             lines.prose(&self.resident())?;
         }

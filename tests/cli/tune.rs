@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::command::{Ran, bufslab, run};
-use bufslab::{RetainPolicy, SlabPool};
+use bufslab::SlabPool;
 use serde_json::Value;
 
 #[allow(dead_code, reason = "these tests need some of the traces")]

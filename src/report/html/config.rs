@@ -6,6 +6,7 @@ use super::markup::{Text, count};
 use crate::config::SetBy;
 use crate::report::model::PinReport;
 use crate::report::settings::{warning, words};
+use crate::report::span;
 
 pub(super) fn config(report: &PinReport, out: &mut impl Write) -> fmt::Result {
     if !report.config.is_empty() {
@@ -18,6 +19,13 @@ pub(super) fn config(report: &PinReport, out: &mut impl Write) -> fmt::Result {
             writeln!(out, "<tr><td><code>{name}</code></td><td><code>{value}</code></td><td>{by}</td></tr>")?;
         }
         out.write_str("</tbody></table></div>\n</details>\n")?;
+    }
+    if let Some(line) = report.sizing_line() {
+        writeln!(out, "<details id=\"sizing\"><summary>{}</summary>\n<ul>", Text(&line))?;
+        for made in report.slab_size_moves.iter().rev() {
+            writeln!(out, "<li>{} ago it {}</li>", span(made.age), Text(warning(&made.reason)))?;
+        }
+        out.write_str("</ul>\n</details>\n")?;
     }
     for text in &report.config_warnings {
         writeln!(out, "<p class=\"facts warn\">Configuration: {}.</p>", Text(warning(text).trim_end_matches('.')))?;

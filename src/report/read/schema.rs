@@ -16,6 +16,7 @@ use super::places;
 use crate::config::{Level, SetBy, Setting};
 use crate::policy::RetainPolicy;
 use crate::raw::{Backing, SliceKind};
+use crate::report::SlabSizeMove;
 use crate::track::{Frame, ScopeName, Site, Tag, Trace, TraceId};
 
 /// No memory is larger, so no sum of sizes may be: then none can overflow.
@@ -32,6 +33,8 @@ pub(super) struct Document {
     config: Vec<SettingText>,
     #[serde(default)]
     config_warnings: Vec<String>,
+    #[serde(default)]
+    slab_size_moves: Vec<MoveText>,
     taken_unix_ms: Moment,
     uptime_ms: Ticks,
     totals: OwnFigures,
@@ -67,6 +70,14 @@ struct Policy {
 #[derive(serde::Deserialize)]
 #[serde(try_from = "SettingKeys")]
 struct SettingText(Setting);
+
+#[derive(serde::Deserialize)]
+struct MoveText {
+    from: usize,
+    to: usize,
+    age_ms: u64,
+    reason: String,
+}
 
 #[derive(serde::Deserialize)]
 struct SettingKeys {
@@ -194,6 +205,7 @@ impl Document {
             backing: self.pool.backing.into_backing(),
             config: self.config.into_iter().map(|setting| setting.0).collect(),
             config_warnings: self.config_warnings,
+            slab_size_moves: self.slab_size_moves.into_iter().map(MoveText::into_move).collect(),
             taken_at: self.taken_unix_ms.0,
             now_tick: self.uptime_ms.0,
             memory_bytes: self.totals.memory_bytes,
@@ -204,6 +216,13 @@ impl Document {
         let mut report = PinReport::assemble(meta, self.slabs.0, self.totals.clipped);
         report.traces = self.traces.into_iter().map(TraceText::into_trace).collect();
         report
+    }
+}
+
+impl MoveText {
+    fn into_move(self) -> SlabSizeMove {
+        let MoveText { from, to, age_ms, reason } = self;
+        SlabSizeMove { from, to, age: Duration::from_millis(age_ms), reason }
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) fn meta() -> ReportMeta {
         backing: Backing::new("heap"),
         config: config(),
         config_warnings: Vec::new(),
+        slab_size_moves: Vec::new(),
         taken_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         now_tick: NOW,
         memory_bytes: 0,

@@ -163,6 +163,13 @@ fn the_documented_sample_has_the_keys_that_are_written() {
     report.traces.push(Trace { id: TraceId::from_number(3).unwrap(), frames: vec![frame] });
     report.config.truncate(1);
     report.config_warnings.push("SLAB_MAX_BYTE is no variable of a pool".to_owned());
+    let reason = String::from("grew from 5 MiB to 10 MiB: of the last 16 slabs, 16 were left");
+    report.slab_size_moves.push(crate::report::SlabSizeMove {
+        from: 5 << 20,
+        to: 10 << 20,
+        age: std::time::Duration::from_secs(95),
+        reason,
+    });
     let written = report.to_json();
     let (sample, written) = (keys(sample), keys(&written));
     // What follows the last key differs in its values.
