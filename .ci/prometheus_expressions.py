@@ -40,7 +40,7 @@ def of_dashboard() -> list[tuple[str, str]]:
 
 def of_chapter() -> list[tuple[str, str]]:
     found = re.findall(r"^\| ([^|]*\?) \| `([^`]*)` \|$", CHAPTER, re.MULTILINE)
-    assert len(found) == 8, found
+    assert len(found) == 9, found
     return found
 
 
