@@ -76,7 +76,8 @@ pub struct TraceSummary {
     pub p99: u64,
     /// The largest request, in bytes.
     pub largest: u64,
-    /// Recorded allocations by how long any handle kept them alive.
+    /// Recorded allocations by how long any handle kept them alive. One that was copied out when it was retained keeps the copy alive, and no
+    /// longer what it was copied from.
     pub lifetimes: BTreeMap<LifetimeClass, Share>,
     /// Handles by the tag they had last.
     pub by_tag: BTreeMap<String, Share>,
@@ -93,7 +94,8 @@ struct Root {
 }
 
 struct Handle {
-    root: usize,
+    /// The allocation that it keeps alive; none if it was copied out.
+    root: Option<usize>,
     len: u64,
     site: u32,
     tag: u32,
@@ -118,25 +120,27 @@ impl AllocTrace {
                 Op::Alloc { len, site, tag } => {
                     made += 1;
                     bytes = bytes.saturating_add(len);
-                    handles.push(Handle { root: roots.len(), len, site, tag, is_alive: true });
+                    handles.push(Handle { root: Some(roots.len()), len, site, tag, is_alive: true });
                     roots.push(Root { len, made, bytes, handles: 1 });
                 }
                 Op::Derive { parent, len, site, tag, .. } => {
                     let Some(root) = handles.get(parent as usize).map(|parent| parent.root) else { continue };
                     handles.push(Handle { root, len, site, tag, is_alive: true });
-                    roots[root].handles += 1;
+                    if let Some(root) = root {
+                        roots[root].handles += 1;
+                    }
                 }
                 Op::Tag { handle, tag } => {
                     if let Some(handle) = handles.get_mut(handle as usize) {
                         handle.tag = tag;
                     }
                 }
-                Op::Free { handle } => {
+                Op::Free { handle } | Op::Retain { handle, copied: true } => {
                     let Some(handle) = handles.get_mut(handle as usize).filter(|handle| handle.is_alive) else {
                         continue;
                     };
-                    handle.is_alive = false;
-                    let root = &mut roots[handle.root];
+                    handle.is_alive = matches!(step.op, Op::Retain { .. });
+                    let Some(root) = handle.root.take().map(|root| &mut roots[root]) else { continue };
                     root.handles -= 1;
                     if root.handles == 0 {
                         let since = |now: u64, then: u64| (now - then).saturating_mul(u64::from(self.one_in));
@@ -144,7 +148,7 @@ impl AllocTrace {
                         lifetimes.entry(class).or_default().add(root.len, false);
                     }
                 }
-                Op::Freeze { .. } | Op::Resize { .. } | Op::Retain { .. } => {}
+                Op::Freeze { .. } | Op::Resize { .. } | Op::Retain { copied: false, .. } => {}
             }
         }
         let mut recorded = Share::default();

@@ -33,6 +33,34 @@ fn what_a_trace_shows() {
     assert_eq!(summary.by_site["src/read.rs:7:9"].count, 3);
 }
 
+/// What was copied out, and what is cut from the copy, keeps nothing of the read; a slice that was retained and not copied does.
+#[test]
+fn a_copy_keeps_no_read_alive() {
+    let of = |copied| {
+        let mut trace = AllocTrace { threads: 1, allocations: 3, ..AllocTrace::default() };
+        let alloc = Op::Alloc { len: 4_000, site: 0, tag: 0 };
+        let derive = |parent| Op::Derive { parent, offset: 0, len: 20, shared: true, site: 0, tag: 0 };
+        let ops = [
+            (0, alloc),
+            (1, derive(0)),
+            (1, Op::Retain { handle: 1, copied }),
+            (1, Op::Free { handle: 0 }),
+            (1, derive(1)),
+            (1, alloc),
+            (2, alloc),
+            (3, Op::Free { handle: 1 }),
+            (3, Op::Free { handle: 2 }),
+        ];
+        trace.steps = ops.map(|(position, op)| Step { millis: 0, position, thread: 0, op }).into();
+        trace.check().unwrap();
+        trace.summary()
+    };
+    let shares = |copied| of(copied).lifetimes.iter().map(|(&class, share)| (class, share.count)).collect::<Vec<_>>();
+    assert_eq!(shares(true), [(LifetimeClass::AtOnce, 1), (LifetimeClass::ToTheEnd, 2)]);
+    assert_eq!(shares(false), [(LifetimeClass::Within(8_192), 1), (LifetimeClass::ToTheEnd, 2)]);
+    assert_eq!(of(true).by_tag, of(false).by_tag, "the handles are there all the same");
+}
+
 #[test]
 fn it_reads_well() {
     assert_eq!(
