@@ -15,7 +15,8 @@ fn shipped(name: &str) -> (AllocTrace, TraceSummary) {
     let trace = AllocTrace::from_bytes(&bytes).unwrap();
     assert_eq!((trace.one_in, trace.is_cut_short), (1, false), "{name}");
     let text = String::from_utf8_lossy(&bytes);
-    assert!(!text.contains("HTTP/1.1") && !text.contains("hello from"), "{name} holds what was sent");
+    let sent = ["HTTP/1.1", "hello from", "files-0.example", "0-0000000000000000", "application/octet-stream"];
+    assert!(!sent.iter().any(|sent| text.contains(sent)), "{name} holds what was sent");
     let summary = trace.summary();
     (trace, summary)
 }
@@ -53,7 +54,8 @@ fn the_upgrade_leak_keeps_every_head() {
 fn the_echo_server_splits_and_keeps_some() {
     let (_, summary) = shipped("echo");
     let handles: u64 = summary.by_tag.values().map(|share| share.count).sum();
-    assert!(handles > 5 * summary.recorded.count, "messages are split off: {summary}");
+    let reads = summary.recorded.count;
+    assert!(reads > 100 && handles > 2 * reads, "messages are split off: {summary}");
     let history = summary.by_tag["echo.history"];
     assert!(history.count > 20 && history.count < handles / 10, "{summary}");
 }

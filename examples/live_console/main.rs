@@ -63,7 +63,7 @@ fn serve(options: &Options) -> Result<()> {
         .max_bytes(MAX_BYTES)
         .suspects(SuspectPolicy::new(Duration::from_secs(30), 5))
         .build()?;
-    let console = Console::builder().pool(&pool).build()?;
+    let console = Console::builder().pool(&pool).allow_recording(true).build()?;
     let server = Server::builder()
         .console(&console)
         .bind(&*options.listen)

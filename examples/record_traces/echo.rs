@@ -1,50 +1,39 @@
 //! An echo server with framing: a length of four bytes, then so many bytes. Each connection keeps its last few messages, as a chat
-//! does, and reads into one buffer that it splits messages off.
+//! does, and splits messages off what it reads; half a message at the end of a read stays in its buffer until the rest is there.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use bufslab::{Buf, BufMut, SlabBytes, SlabPool};
 
-use crate::wire::{Numbers, READ, listen, read_into};
+use crate::wire::{self, Numbers, READ, read_into};
 
-const CONNECTIONS: u64 = 4;
-/// Messages that a client sends before it reads the answers.
-const BURST: u32 = 8;
+const CONNECTIONS: u32 = 4;
+/// Messages that a client sends at most before it reads the answers.
+const BURST: u64 = 4;
 /// The last of every so many messages that a connection keeps.
 const HISTORY: usize = 16;
 const KEPT_OF: u32 = 20;
 const HEADER: usize = 4;
 
 pub fn run(pool: &SlabPool, messages: u32) -> Result<()> {
-    let (listener, address) = listen()?;
-    let each = messages / CONNECTIONS as u32;
-    thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..CONNECTIONS).map(|number| scope.spawn(move || client(address, number, each))).collect();
-        let mut servers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let (socket, _) = listener.accept()?;
-            servers.push(scope.spawn(move || serve(pool, socket)));
-        }
-        for thread in clients.into_iter().chain(servers) {
-            thread.join().expect("no thread panics")?;
-        }
-        Ok(())
-    })
+    let each = messages / CONNECTIONS;
+    wire::run(CONNECTIONS, |socket| serve(pool, socket), |address, number| client(address, number, each))
 }
 
 /// Until the client has no more to say.
 fn serve(pool: &SlabPool, mut socket: TcpStream) -> Result<()> {
-    socket.set_nodelay(true)?;
     let mut buffer = pool.alloc(READ);
     let mut history: VecDeque<SlabBytes> = VecDeque::new();
     let mut number = 0;
     loop {
-        if buffer.capacity() - buffer.len() < READ / 4 {
+        if buffer.is_empty() {
+            // What is left of a read that was split up goes first: it may be the last that keeps its slab.
+            drop(buffer);
+            buffer = pool.alloc(READ);
+        } else if buffer.capacity() - buffer.len() < READ / 4 {
             buffer.reserve(READ);
         }
         let room = buffer.capacity() - buffer.len();
@@ -75,7 +64,7 @@ fn client(address: SocketAddr, number: u64, messages: u32) -> Result<()> {
     let mut numbers = Numbers(number);
     let mut sent = 0;
     while sent < messages {
-        let burst = BURST.min(messages - sent);
+        let burst = (1 + numbers.below(BURST) as u32).min(messages - sent);
         let mut out = Vec::new();
         for _ in 0..burst {
             // Most messages are short, some are not.

@@ -4,34 +4,20 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use bufslab::{Buf, BufMut, SlabBytes, SlabBytesMut, SlabPool};
 
-use crate::wire::{Numbers, READ, listen, read, read_into};
+use crate::wire::{self, Numbers, READ, read, read_into};
 
-const CONNECTIONS: u64 = 3;
+const CONNECTIONS: u32 = 3;
 /// Sessions that each connection remembers.
 const SESSIONS: usize = 40;
 const MAX_HEADERS: usize = 16;
 
 pub fn run(pool: &SlabPool, requests: u32) -> Result<()> {
-    let (listener, address) = listen()?;
-    let each = requests / CONNECTIONS as u32;
-    thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..CONNECTIONS).map(|number| scope.spawn(move || client(address, number, each))).collect();
-        let mut servers = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let (socket, _) = listener.accept()?;
-            servers.push(scope.spawn(move || serve(pool, socket)));
-        }
-        for thread in clients.into_iter().chain(servers) {
-            thread.join().expect("no thread panics")?;
-        }
-        Ok(())
-    })
+    let each = requests / CONNECTIONS;
+    wire::run(CONNECTIONS, |socket| serve(pool, socket), |address, number| client(address, number, each))
 }
 
 /// What the server wants of a request's header.
@@ -43,7 +29,6 @@ struct Head {
 }
 
 fn serve(pool: &SlabPool, mut socket: TcpStream) -> Result<()> {
-    socket.set_nodelay(true)?;
     let mut sessions: VecDeque<SlabBytes> = VecDeque::new();
     let mut rest = SlabBytes::new();
     loop {

@@ -1,8 +1,10 @@
 //! What the servers have in common: reading from a socket into a pool's buffers, and numbers that look random.
 
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
 
+use anyhow::Result;
 use bufslab::{BufMut, SlabBytesMut, SlabPool};
 
 /// Room for one read, as hyper and nginx have it.
@@ -13,6 +15,30 @@ pub fn listen() -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+/// A server with a thread for each of so many connections, and a client for each, which is told the address and its number.
+pub fn run(
+    connections: u32,
+    serve: impl Fn(TcpStream) -> Result<()> + Sync,
+    client: impl Fn(SocketAddr, u64) -> Result<()> + Sync,
+) -> Result<()> {
+    let (listener, address) = listen()?;
+    let (serve, client) = (&serve, &client);
+    thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..connections).map(|number| scope.spawn(move || client(address, number.into()))).collect();
+        let mut servers = Vec::new();
+        for _ in 0..connections {
+            let (socket, _) = listener.accept()?;
+            socket.set_nodelay(true)?;
+            servers.push(scope.spawn(move || serve(socket)));
+        }
+        for thread in clients.into_iter().chain(servers) {
+            thread.join().expect("no thread panics")?;
+        }
+        Ok(())
+    })
 }
 
 /// One read from a socket, in a buffer of its own. Empty at the end of the stream.

@@ -7,7 +7,7 @@ use super::console::Console;
 use super::request::encoded;
 use super::response::{HTML, Response};
 use super::routes::PATHS;
-use crate::report::{bytes, span};
+use crate::report::{bytes, in_markup, span};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}\
                      table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:left;vertical-align:top}\
@@ -35,7 +35,7 @@ fn write_index(console: &Console, up: &str, out: &mut String) -> core::fmt::Resu
         write!(
             out,
             "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>",
-            escaped(pool.name()),
+            in_markup(pool.name()),
             bytes(stats.pinned_bytes),
             bytes(stats.memory_bytes),
             stats.pinned_slabs,
@@ -50,7 +50,7 @@ fn write_index(console: &Console, up: &str, out: &mut String) -> core::fmt::Resu
     out.write_str("</table>\n<table>\n")?;
     for (path, what) in PATHS.iter().filter(|(path, _)| !path.ends_with('/')) {
         let path = &path[1..];
-        writeln!(out, "<tr><td><a href=\"{up}{path}\"><code>/{path}</code></a></td><td>{}</td></tr>", escaped(what))?;
+        writeln!(out, "<tr><td><a href=\"{up}{path}\"><code>/{path}</code></a></td><td>{}</td></tr>", in_markup(what))?;
     }
     out.write_str("</table>\n")?;
     remembered(console, up, out)?;
@@ -73,7 +73,7 @@ fn remembered(console: &Console, up: &str, out: &mut String) -> core::fmt::Resul
         if known.is_empty() {
             continue;
         }
-        write!(out, "<p>What changed in {} since the report", escaped(pool.name()))?;
+        write!(out, "<p>What changed in {} since the report", in_markup(pool.name()))?;
         for (number, taken_at) in known.iter().rev() {
             let id = console.past().id(*number);
             let age = span(now.duration_since(*taken_at).unwrap_or_default());
@@ -94,23 +94,6 @@ pub(super) fn not_found(path: &str) -> String {
     let mut out = format!("there is nothing at \"{shown}\"; there is\n");
     for (path, what) in PATHS {
         let _ = writeln!(out, "  {path:29}{what}");
-    }
-    out
-}
-
-/// Text as it may stand in a page, also in an attribute's quotes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.extend(c.escape_debug()),
-            c => out.push(c),
-        }
     }
     out
 }

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 /// A pool's configuration as a file has it: everything may be left out.
 ///
-/// With the feature `serde` it is read and written by whatever format describes itself (TOML, JSON, YAML). Sizes are numbers of bytes
+/// With the feature `serde` it is read and written by whatever format describes itself, such as TOML and JSON. Sizes are numbers of bytes
 /// or strings with a unit, intervals and policies are strings; a key that is not one of these is an error, and so is a value that
 /// cannot be. Errors name the key, its value and what is allowed.
 ///

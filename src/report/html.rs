@@ -23,6 +23,8 @@ use core::fmt::{self, Write};
 use std::io;
 
 use markup::Text;
+#[cfg(any(feature = "admin", feature = "tune"))]
+pub(crate) use markup::escaped as in_markup;
 
 use super::model::PinReport;
 use super::stream::stream;

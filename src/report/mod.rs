@@ -78,6 +78,8 @@ pub(crate) use names::{scope, site};
 pub(crate) use units::{bytes, count, span};
 
 pub use format::{Format, UnknownFormat};
+#[cfg(any(feature = "admin", feature = "tune"))]
+pub(crate) use html::in_markup;
 pub use metric::{METRICS, Metric, MetricKind, MetricUnit};
 pub use model::{Advice, Age, Blame, Holder, PinReport, PinnedSlab, PinnedSlice, Totals};
 #[cfg(feature = "admin")]

@@ -16,6 +16,17 @@ impl<T: fmt::Display> fmt::Display for Text<T> {
     }
 }
 
+/// The same for text that may hold anything: what is no character to show is spelt out. For HTML and XML alike.
+#[cfg(any(feature = "admin", feature = "tune"))]
+pub(crate) fn escaped(text: &str) -> String {
+    let is_shown = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_shown(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
+    Text(shown).to_string()
+}
+
 struct Escape<'a, 'f>(&'a mut fmt::Formatter<'f>);
 
 impl Write for Escape<'_, '_> {

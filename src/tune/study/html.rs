@@ -1,8 +1,9 @@
 //! A study as a page of its own: the table, the chart, and memory over time. No script.
 
 use super::figure::{count, size};
-use super::plot::{LINES, Panel, Scale, bytes, legend, style, xml};
+use super::plot::{LINES, Panel, Scale, bytes, legend, style};
 use super::{Row, Study};
+use crate::report::in_markup as xml;
 use core::fmt::Write;
 
 const PAGE: &str = "<style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;\

@@ -1,6 +1,7 @@
 //! Axes and lines of the charts: plain SVG, that is light on a light page and dark on a dark one.
 
 use super::figure;
+use crate::report::in_markup as xml;
 use core::fmt::Write;
 
 /// Colours that stay apart for those who see few of them, after Okabe and Ito; the second of each pair is for dark pages.
@@ -33,22 +34,6 @@ pub(super) fn style() -> String {
          @media(prefers-color-scheme:dark){{.chart text{{fill:#eee}}.chart .dim{{fill:#aaa}}.paper{{fill:#16181d}}\
          .grid{{stroke:#333}}.axis{{stroke:#888}}.best{{stroke:#eee}}{dark}}}</style>"
     )
-}
-
-/// Text for XML, attributes too.
-pub(super) fn xml(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// Where values lie between two ends.

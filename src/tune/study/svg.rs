@@ -1,8 +1,9 @@
 //! A study as a chart: memory and time against slab size.
 
 use super::figure::{self, size};
-use super::plot::{LINES, Panel, Scale, bytes, legend, style, xml};
+use super::plot::{LINES, Panel, Scale, bytes, legend, style};
 use super::{Row, Study};
+use crate::report::in_markup as xml;
 use core::fmt::Write;
 
 const WIDTH: f64 = 860.0;
