@@ -53,9 +53,9 @@ impl SlabPool {
     /// writing 64 bytes. Handles that were recorded keep to the longer path until they are dropped. So a full recording makes threads wait
     /// for each other; [`one_in`](RecordOptions::one_in) 100 is for production.
     ///
-    /// Measured once, by a program that is not kept, on a virtual machine with two cores that others used too, with one thread and
-    /// with two: an allocation of 1,500 bytes, a freeze, a slice and two drops took 10 ns while nothing was recorded, 370 to 520 ns
-    /// recorded in full, 80 to 110 ns with one in 10, and 50 to 90 ns with one in 100.
+    /// `cargo bench --bench record` measures an allocation of 1,500 bytes, a freeze, a slice and two drops on one thread; on a virtual
+    /// machine with two cores they took 13 ns while nothing was recorded, 294 ns recorded in full, 82 ns with one in 10 and 56 ns with
+    /// one in 100.
     ///
     /// Recording begins with each thread's leaving the slabs that it cuts from at its next allocation, as if they were full.
     ///
