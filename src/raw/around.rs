@@ -210,8 +210,8 @@ impl Header {
             }
             next = segment_ref.next();
         }
-        self.own.segment.store(mine, Ordering::Relaxed);
         self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
+        self.take_up(mine);
     }
 }
 

@@ -100,6 +100,9 @@ impl Idle {
         header.hand_segments_to(me);
         header.set_punched(false);
         header.attach(me);
+        if level != Level::Off {
+            header.take_up(header.first_segment());
+        }
         let size = header.size();
         let (header, ledger) = self.into_parts();
         let attached = Attached::with_holes(header, ledger, Holes::default());
@@ -220,7 +223,7 @@ impl Attached {
             return None;
         }
         // SAFETY: this thread owns the slab.
-        unsafe { cut(self.header, n, label) }
+        unsafe { cut(self.header, n, label, |header, entry| Some(Header::enlist_as_owner(header, entry))) }
     }
 
     /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
@@ -285,38 +288,56 @@ impl Drop for Attached {
     }
 }
 
-/// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one and it
-/// has that much room.
-#[inline]
-pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
-    let header = NonNull::new(thread::current(pool).cast::<Header>())?;
-    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
-    unsafe { cut(header, n, label) }
+/// The slab that this thread made current for the pool with this id, if there is one.
+#[inline(always)]
+fn current(pool: usize) -> Option<NonNull<Header>> {
+    NonNull::new(thread::current(pool).cast::<Header>())
 }
 
-/// Cuts the next `n` bytes of a slab, if that many are left.
+/// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one, it has that much
+/// room, and it takes no more than a few stores to do so.
+#[inline(always)]
+pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
+    unsafe { cut(current(pool)?, n, label, |header, entry| header.as_ref().enlist_quick(|| entry).map(Word::slot)) }
+}
+
+/// The same, however it is to be done.
+#[inline(never)]
+pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    // SAFETY: as above.
+    unsafe { cut(current(pool)?, n, label, |header, entry| Some(Header::enlist_as_owner(header, entry))) }
+}
+
+/// Cuts the next `n` bytes of a slab, if that many are left and `enlist` makes the handle.
 ///
 /// # Safety
 ///
 /// The calling thread owns the slab.
 #[inline(always)]
-unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
+unsafe fn cut(
+    this: NonNull<Header>,
+    n: usize,
+    label: Label,
+    enlist: impl FnOnce(NonNull<Header>, Entry) -> Option<Word>,
+) -> Option<Unique> {
     // SAFETY: an owned slab's header lives.
     let header = unsafe { this.as_ref() };
     let at = header.cursor();
     let cursor = poison::start(header, at);
-    if n == 0 || n > header.room().saturating_sub(cursor - at) {
+    // At least one byte, and at most what is left.
+    if n.wrapping_sub(1) >= header.limit().saturating_sub(cursor) {
         return None;
     }
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
-    let slot = Header::enlist_as_owner(this, entry);
+    let word = enlist(this, entry)?;
     header.set_cursor(cursor + n);
     poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back.
     unsafe {
         let start = NonNull::new_unchecked(header.base().add(cursor));
-        Some(Unique::from_parts(start, 0, n, Word::tracked(slot, this)))
+        Some(Unique::from_parts(start, 0, n, word))
     }
 }
