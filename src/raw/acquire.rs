@@ -48,10 +48,19 @@ impl Segment {
         if unsafe { this.as_ref() }.sweep() { Segment::pop(this) } else { None }
     }
 
+    /// A slot from the segment of a handle that the caller has, if it allocates from there: as a thread does that left the slab to its
+    /// slices. Not for the slab's owner.
+    #[inline]
+    pub(super) fn pop_beside(slot: NonNull<Slot>) -> Option<NonNull<Slot>> {
+        let segment = Segment::of(slot);
+        // SAFETY: segments are type-stable.
+        if thread::is(unsafe { segment.as_ref() }.owner()) { Segment::pop(segment) } else { None }
+    }
+
     #[inline]
     pub(super) fn pop_for_guest(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
         if planted(Plant::RemotePopsOwnersSlot) {
-            return header.join_with_slot().inspect(|_| header.leave_as_owner());
+            return header.slot_at_hand().or_else(|| Segment::pop(NonNull::new(header.first_segment())?));
         }
         if let Some(hint) = thread::hint(header.fixed.uid).and_then(|segment| NonNull::new(segment.cast::<Segment>())) {
             // SAFETY: the hint was taken from a slab with this unique id, so from this ledger, which still lives; its

@@ -68,7 +68,10 @@ impl Header {
         let header = unsafe { this.as_ref() };
         let slot = match header.depth().code() {
             0 => None,
-            _ => Segment::pop_for_guest(header, this, thread::id()),
+            _ => entry
+                .parent
+                .and_then(Segment::pop_beside)
+                .or_else(|| Segment::pop_for_guest(header, this, thread::id())),
         };
         let publish = || match slot {
             Some(slot) => header.publish(slot, entry, clock::last()),
@@ -188,55 +191,38 @@ impl Header {
         });
     }
 
-    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
+    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots. Returns the slab to whoever
+    /// emptied it: never to its owner.
     #[inline]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
-        if Header::delist_quick(slot, |_, _| ()) || Header::delist_as_owner(slot) {
-            None
-        } else {
-            Header::delist_as_guest(slot)
+        let segment = Segment::of(slot);
+        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
+        let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
+        // SAFETY: slots, segments and headers are type-stable.
+        let (slot, segment_ref, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
+        if thread::is(header.owner()) {
+            if !header.leave_with_slot(segment, slot, || ()) {
+                segment_ref.clear(slot);
+                header.leave_as_owner();
+            }
+            return None;
         }
+        if planted(Plant::RefBeforeSlot) {
+            let idle = Header::leave(this);
+            segment_ref.clear(slot);
+            return idle;
+        }
+        segment_ref.clear(slot);
+        Header::leave(this)
     }
 
-    /// The same where that is nothing but a few stores: the caller owns the slab and has the slot's segment at hand. Its drop empties
-    /// nothing. Says whether it was so; if not, nothing was done. Calls `before` first.
+    /// The same where that is nothing but a few stores: the caller owns the slab and has the slot's segment at hand. Says whether it was so; if not, nothing was done. Calls `before` first.
     #[inline(always)]
     pub(super) fn delist_quick(slot: NonNull<Slot>, before: impl FnOnce(&Header, &Slot)) -> bool {
         let segment = Segment::of(slot);
         // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
         let (slot, header) = unsafe { (slot.as_ref(), &*segment.as_ref().header()) };
         thread::is(header.owner()) && header.leave_with_slot(segment, slot, || before(header, slot))
-    }
-
-    /// The same for the owner whose slot is of another segment. Says whether the calling thread is that.
-    fn delist_as_owner(slot: NonNull<Slot>) -> bool {
-        // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        // SAFETY: as above.
-        let header = unsafe { &*segment.header() };
-        let owner = header.owner();
-        if !thread::is(owner) {
-            return false;
-        }
-        segment.clear(slot, owner);
-        header.leave_as_owner();
-        true
-    }
-
-    /// The same for everybody else.
-    fn delist_as_guest(slot: NonNull<Slot>) -> Option<Idle> {
-        let me = thread::id();
-        // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        // SAFETY: as above.
-        let this = unsafe { NonNull::new_unchecked(segment.header()) };
-        if planted(Plant::RefBeforeSlot) {
-            let idle = Header::leave(this);
-            segment.clear(slot, me);
-            return idle;
-        }
-        segment.clear(slot, me);
-        Header::leave(this)
     }
 
     /// Drops a reference that has no slot.

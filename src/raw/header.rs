@@ -12,6 +12,7 @@
 //! the owner after it has detached the slab, counts in `state` with one read-modify-write. A reference that one side made
 //! may be dropped by the other: `local` may be negative, and `state.refs` below `BIAS`.
 
+use super::around::Holes;
 use super::ledger::Ledger;
 use super::segment::Segment;
 use super::slab::Idle;
@@ -136,6 +137,8 @@ pub(super) struct Own {
     pub(super) segment: AtomicPtr<Segment>,
     /// The segment it will look at next when that one has none left.
     pub(super) rotor: AtomicPtr<Segment>,
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) holes: UnsafeCell<Holes>,
 }
 
 /// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
@@ -146,7 +149,7 @@ pub(crate) struct Header {
     pub(super) own: CachePadded<Own>,
 }
 
-// SAFETY: `keep` is written and taken only by whoever has the slab to itself, ordered by `state`; `ledger` is only
+// SAFETY: `keep` is written and taken only by whoever has the slab to itself, ordered by `state`; so are `holes`, or by its owner; `ledger` is only
 // dereferenced while something keeps the ledger alive. All else is atomic or locked.
 unsafe impl Send for Header {}
 // SAFETY: as above.
@@ -196,6 +199,7 @@ impl Header {
                 resets: AtomicU64::new(0),
                 segment: AtomicPtr::new(ptr::null_mut()),
                 rotor: AtomicPtr::new(ptr::null_mut()),
+                holes: UnsafeCell::new(Holes::default()),
             }),
         }
     }
@@ -297,6 +301,16 @@ impl Header {
     /// Relaxed: `Ledger::close` and who attaches a slab are ordered by the ledger's flag.
     pub(super) fn set_limit(&self, limit: usize) {
         self.fixed.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The owner sets another limit, if nobody has set it to 0 meanwhile. Says whether it did.
+    pub(super) fn change_limit(&self, from: usize, to: usize) -> bool {
+        if planted(Plant::HoleUnasked) {
+            self.set_limit(to);
+            return true;
+        }
+        // A read-modify-write: of this and a store of 0 one is first. Relaxed: as in `set_limit`.
+        self.fixed.limit.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -28,8 +28,18 @@ pub(crate) const SLOTS: usize = if cfg!(bufslab_loom) {
 /// A segment's size and alignment: a slot's address leads to its segment by clearing the low bits.
 pub(crate) const SEGMENT_SIZE: usize = if cfg!(bufslab_loom) { 4096 } else { 1024 };
 
+/// The bit of a segment's first slot. They are numbered so that a slot's address, without more ado, tells its bit.
+const FIRST: usize = SLOTS_AT / size_of::<Slot>();
+
+const SLOTS_AT: usize = core::mem::offset_of!(Segment, slots);
+
+/// Nothing, but where slots are of another size.
+const SHIFT: usize = SLOTS_AT % size_of::<Slot>();
+
 /// All slots of a segment, as bits.
-const ALL: u32 = (1 << SLOTS) - 1;
+const ALL: u32 = ((1 << SLOTS) - 1) << FIRST;
+
+const _: () = assert!((SHIFT == 0 || cfg!(bufslab_loom)) && FIRST + SLOTS <= 32, "each slot has a bit");
 
 /// Some slots of one slab. Type-stable: never freed while the pool lives, though it may move on to another slab.
 #[repr(C)]
@@ -112,9 +122,23 @@ impl Segment {
         unsafe { NonNull::new_unchecked((&raw mut (*this.as_ptr()).slots).cast::<Slot>().add(index)) }
     }
 
+    /// The slot with this bit.
+    #[inline(always)]
+    pub(super) fn slot_with_bit(this: NonNull<Segment>, bit: usize) -> NonNull<Slot> {
+        debug_assert!((FIRST..FIRST + SLOTS).contains(&bit));
+        // SAFETY: in bounds of the segment, and aligned; the slot has the provenance of its whole segment.
+        unsafe { this.byte_add(SHIFT).cast::<Slot>().add(bit) }
+    }
+
+    /// The bit of a slot.
+    #[inline(always)]
+    pub(super) fn bit_of(slot: NonNull<Slot>) -> usize {
+        (slot.addr().get() % SEGMENT_SIZE - SHIFT) / size_of::<Slot>()
+    }
+
     #[inline]
     pub(super) fn index_of(&self, slot: &Slot) -> usize {
-        (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>()
+        Segment::bit_of(NonNull::from(slot)) - FIRST
     }
 
     /// Whether some handle here had a note. Only for who has the segment to itself.
@@ -168,13 +192,13 @@ impl Segment {
             return None;
         }
         segment.free.store(free & (free - 1), Ordering::Relaxed);
-        Some(Segment::slot_at(this, free.trailing_zeros() as usize))
+        Some(Segment::slot_with_bit(this, free.trailing_zeros() as usize))
     }
 
     /// Puts a dead slot on the list. Only for the segment's allocator.
     #[inline]
     pub(super) fn push(&self, slot: &Slot) {
-        self.add_free(1 << self.index_of(slot));
+        self.add_free(1 << Segment::bit_of(NonNull::from(slot)));
     }
 
     /// Takes all slots off the list. Only for the segment's allocator.
@@ -209,9 +233,9 @@ impl Segment {
 
     /// Clears a slot whose handle goes away, and leaves it where its next user will find it.
     #[inline]
-    pub(super) fn clear(&self, slot: &Slot, me: u32) {
+    pub(super) fn clear(&self, slot: &Slot) {
         slot.witness.write();
-        if self.owner() == me {
+        if thread::is(self.owner()) {
             slot.set_extent(Extent::DEAD);
             self.push(slot);
         } else {

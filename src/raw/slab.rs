@@ -105,7 +105,7 @@ impl Idle {
         }
         let size = header.size();
         let (header, ledger) = self.into_parts();
-        let attached = Attached::with_holes(header, ledger, Holes::default());
+        let attached = Attached::new(header, ledger);
         attached.open(size);
         Ok(attached)
     }
@@ -171,15 +171,13 @@ pub(crate) struct Attached {
     header: NonNull<Header>,
     /// Taken when the slab is detached.
     ledger: Option<Arc<Ledger>>,
-    /// Where the slab has room besides the one it is cut from now.
-    pub(super) holes: Holes,
     /// The owner's counts are this thread's alone.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Attached {
-    pub(super) fn with_holes(header: NonNull<Header>, ledger: Arc<Ledger>, holes: Holes) -> Attached {
-        Attached { header, ledger: Some(ledger), holes, not_send: PhantomData }
+    pub(super) fn new(header: NonNull<Header>, ledger: Arc<Ledger>) -> Attached {
+        Attached { header, ledger: Some(ledger), not_send: PhantomData }
     }
 
     /// Lets the owner cut up to `limit`, unless the ledger is closed.
@@ -243,7 +241,7 @@ impl Attached {
     /// Starts over at the beginning of a drained slab, whose memory is still hot in the cache.
     pub(crate) fn reset(&mut self, level: Level) {
         assert!(self.is_drained(), "only an empty slab is reused");
-        self.holes.clear();
+        self.holes_mut().clear();
         let header = self.header();
         header.set_level(level);
         header.count_reset();
@@ -265,16 +263,24 @@ impl Attached {
         self.header().zero();
     }
 
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) fn holes_mut(&mut self) -> &mut Holes {
+        // SAFETY: this thread owns the slab, and whoever owns it reaches them through this or `next_hole`, which lets go of them at once.
+        unsafe { &mut *self.header().own.holes.get() }
+    }
+
     /// The list of holes, to be used for another slab.
     pub(crate) fn take_holes(&mut self) -> Holes {
-        self.holes.clear();
-        core::mem::take(&mut self.holes)
+        let mut holes = core::mem::take(self.holes_mut());
+        holes.clear();
+        holes
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.
     pub(crate) fn detach(mut self) -> Option<Idle> {
         let ledger = self.ledger.take()?;
         thread::unset_current(self.header.as_ptr().cast());
+        self.holes_mut().clear();
         Header::detach(self.header, ledger)
     }
 }
@@ -283,6 +289,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         if let Some(ledger) = self.ledger.take() {
             thread::unset_current(self.header.as_ptr().cast());
+            self.holes_mut().clear();
             drop(Header::detach(self.header, ledger));
         }
     }
@@ -302,11 +309,15 @@ pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique>
     unsafe { cut(current(pool)?, n, label, |header, entry| header.as_ref().enlist_quick(|| entry).map(Word::slot)) }
 }
 
-/// The same, however it is to be done.
+/// The same, however it is to be done, and also from one of the holes that come next in that slab.
 #[inline(never)]
 pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    let header = current(pool)?;
+    let enlist = |header, entry| Some(Header::enlist_as_owner(header, entry));
     // SAFETY: as above.
-    unsafe { cut(current(pool)?, n, label, |header, entry| Some(Header::enlist_as_owner(header, entry))) }
+    unsafe {
+        cut(header, n, label, enlist).or_else(|| Header::next_hole(header, n).then(|| cut(header, n, label, enlist))?)
+    }
 }
 
 /// Cuts the next `n` bytes of a slab, if that many are left and `enlist` makes the handle.

@@ -70,7 +70,13 @@ impl Header {
         self.set_word((word & (word - 1)).wrapping_add(ONE));
         // SAFETY: where there is a bit, there is a segment.
         let segment = unsafe { NonNull::new_unchecked(self.segment_at_hand()) };
-        Some(Segment::slot_at(segment, free.trailing_zeros() as usize))
+        Some(Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
+    }
+
+    /// A slot that the owner will take, for a planted bug.
+    pub(super) fn slot_at_hand(&self) -> Option<NonNull<Slot>> {
+        let (free, segment) = (self.word() as u32, NonNull::new(self.segment_at_hand())?);
+        (free != 0).then(|| Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
     }
 
     /// The owner drops the reference with this slot, if that is of the segment at hand: clears it and leaves it where it will be
@@ -84,8 +90,7 @@ impl Header {
         self.fixed.witness.read();
         slot.witness.write();
         slot.set_extent(Extent::DEAD);
-        // SAFETY: segments are type-stable.
-        let bit = 1_u64 << unsafe { segment.as_ref() }.index_of(slot);
+        let bit = 1_u64 << Segment::bit_of(NonNull::from(slot));
         self.set_word((self.word() | bit).wrapping_sub(ONE));
         true
     }
