@@ -7,10 +7,8 @@
 //! * `fill`: what it takes to fill the sixteen again when their pins are gone, as they are, and after they were punched, when each page is
 //!   a fault.
 
-#![cfg_attr(not(unix), allow(unused_imports))]
 #![allow(missing_docs)]
 
-mod common;
 #[path = "common/config.rs"]
 mod config;
 
@@ -19,7 +17,6 @@ use bufslab::HeapSource as Source;
 #[cfg(unix)]
 use bufslab::MmapSource as Source;
 use bufslab::{Punched, Reuse, SlabBytes, SlabPool};
-use common::read;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::thread;
 use std::time::Duration;
