@@ -27,7 +27,7 @@ pub(crate) const STEPS: usize = 64;
 /// Buffers that are kept between two steps: more than the two slabs that a thread is attached to, and few enough for its magazine.
 const KEPT: usize = 4;
 
-/// Length of a slice that pins a slab.
+/// Length of a slice that pins a slab, and of the rest that a step leaves.
 const PIN: usize = 64;
 
 impl Origin {
@@ -52,15 +52,6 @@ impl Origin {
             Origin::Source => stats.slabs_taken,
         }
     }
-
-    /// Buffers that are kept while the next one is allocated.
-    fn keeps(self) -> usize {
-        match self {
-            Origin::Place => 0,
-            Origin::Magazine | Origin::Pins | Origin::Source => KEPT,
-            Origin::Depot => STEPS,
-        }
-    }
 }
 
 /// A pool, and what is in use of its slabs.
@@ -82,6 +73,7 @@ impl Steps {
         let pool = builder.build().expect("the settings are valid");
         let (n, pins) = match origin {
             Origin::Pins => (slab_size - PIN, 2 * KEPT),
+            Origin::Place => (slab_size - PIN, 0),
             _ => (slab_size, 0),
         };
         let pins = (0..pins).map(|_| pin(&pool)).collect();
@@ -94,15 +86,33 @@ impl Steps {
     /// So many steps, each with the drop of one of the buffers before.
     #[inline]
     pub(crate) fn round(&mut self) {
-        for _ in 0..STEPS {
-            self.kept.push_back(black_box(self.pool.alloc(self.n)));
-            if self.kept.len() > self.origin.keeps() {
-                self.kept.pop_front();
+        match self.origin {
+            Origin::Place => (0..STEPS).for_each(|_| self.start_over()),
+            Origin::Magazine | Origin::Pins | Origin::Source => (0..STEPS).for_each(|_| {
+                self.step();
+                if self.kept.len() > KEPT {
+                    self.kept.pop_front();
+                }
+            }),
+            Origin::Depot => {
+                (0..STEPS).for_each(|_| self.step());
+                self.kept.clear();
             }
         }
-        if self.origin == Origin::Depot {
-            self.kept.clear();
-        }
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        self.kept.push_back(black_box(self.pool.alloc(self.n)));
+    }
+
+    /// A buffer that is dropped right away gives its room back, and no step is needed. So there is a short one behind it, that goes last.
+    #[inline]
+    fn start_over(&mut self) {
+        let long = black_box(self.pool.alloc(self.n));
+        let short = black_box(self.pool.alloc(PIN));
+        drop(long);
+        drop(short);
     }
 
     fn check(&mut self) {
