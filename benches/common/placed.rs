@@ -31,13 +31,15 @@ impl Owner {
 /// A slice whose slab has the same owner as long as this lives.
 pub(crate) struct Placed {
     pub(crate) slice: SlabBytes,
+    /// Without its pool a slab has no owner.
+    _pool: SlabPool,
     waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Placed {
     pub(crate) fn new(pool: &SlabPool, owner: Owner, len: usize) -> Placed {
-        match owner {
-            Owner::ThisThread => Placed { slice: read(pool, len, len), waiting: None },
+        let (slice, waiting) = match owner {
+            Owner::ThisThread => (read(pool, len, len), None),
             Owner::AnotherThread => {
                 let (to, from) = channel();
                 let (end, ended) = channel();
@@ -47,13 +49,14 @@ impl Placed {
                     // Nothing comes: it is an error when the sender is dropped.
                     let _ = ended.recv();
                 });
-                Placed { slice: from.recv().expect("a slice is sent"), waiting: Some((end, thread)) }
+                (from.recv().expect("a slice is sent"), Some((end, thread)))
             }
             Owner::Nobody => {
                 let slice = thread::scope(|scope| scope.spawn(|| read(pool, len, len)).join());
-                Placed { slice: slice.expect("a read does not panic"), waiting: None }
+                (slice.expect("a read does not panic"), None)
             }
-        }
+        };
+        Placed { slice, _pool: pool.clone(), waiting }
     }
 }
 
