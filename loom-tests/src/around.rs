@@ -257,7 +257,8 @@ fn report_against_attaching_around() {
 fn guest_and_new_owner_take_slots() {
     let ledger = ledger();
     let attached = ledger.slab(SIZE).attach();
-    let a = attached.alloc(8, 1).unwrap();
+    // They take both slots of this thread's segment, so that the clone has to look further.
+    let (a, rest) = (attached.alloc(8, 1).unwrap(), attached.alloc(8, 1).unwrap());
     assert!(attached.detach().is_none());
     let new_owner = {
         let ledger = ledger.clone();
@@ -275,10 +276,10 @@ fn guest_and_new_owner_take_slots() {
     let theirs = new_owner.join().unwrap();
     if let Some(theirs) = &theirs {
         assert!(theirs.slot() != a.slot() && theirs.slot() != b.slot(), "two handles with one slot");
-        assert_eq!(theirs.listed(), Some(8..24));
+        assert_eq!(theirs.listed(), Some(16..32));
     }
     assert_eq!((a.listed(), b.listed()), (Some(0..8), Some(0..8)));
-    release_all(theirs.into_iter().chain([a, b]));
+    release_all(theirs.into_iter().chain([a, b, rest]));
 }
 
 /// The ledger is closed while a slab is attached around its slice. Catches a hole that is cut from after that.

@@ -33,6 +33,9 @@ impl SlabPool {
     #[inline(never)]
     #[track_caller]
     fn alloc_or_panic(&self, n: usize, label: Label) -> SlabBytesMut {
+        if let Some(raw) = raw::alloc_current(self.id(), n, label) {
+            return SlabBytesMut::from_raw(raw);
+        }
         match self.alloc_raw(n, label) {
             Ok(raw) => SlabBytesMut::from_raw(raw),
             Err(error) => no_memory(&error),

@@ -156,7 +156,8 @@ impl SlabBytes {
 
     #[inline(never)]
     fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
-        SlabBytes { raw: self.raw.slice(start, len, label) }
+        let untracked = self.raw.another_untracked(start, len);
+        SlabBytes { raw: untracked.unwrap_or_else(|| self.raw.slice(start, len, label)) }
     }
 
     /// The slice that `subset`, a part of this one, lies in: for parsers that return plain `&[u8]`.
@@ -338,11 +339,15 @@ impl Drop for SlabBytes {
 impl SlabBytes {
     #[inline(never)]
     fn clone_slow(&self, label: Label) -> SlabBytes {
-        SlabBytes { raw: self.raw.another(label) }
+        let untracked = self.raw.another_untracked(0, self.len());
+        SlabBytes { raw: untracked.unwrap_or_else(|| self.raw.another(label)) }
     }
 
     #[inline(never)]
     fn drop_slow(&mut self) {
+        if self.raw.release_untracked() {
+            return;
+        }
         settle(core::mem::replace(&mut self.raw, Shared::empty()).release());
     }
 }

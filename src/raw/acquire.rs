@@ -50,15 +50,17 @@ impl Segment {
 
     /// A slot from the segment of a handle that the caller has, if it allocates from there: as a thread does that left the slab to its
     /// slices. Not for the slab's owner.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop_beside(slot: NonNull<Slot>) -> Option<NonNull<Slot>> {
         let segment = Segment::of(slot);
         // SAFETY: segments are type-stable.
         if thread::is(unsafe { segment.as_ref() }.owner()) { Segment::pop(segment) } else { None }
     }
 
-    #[inline]
-    pub(super) fn pop_for_guest(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
+    /// A slot from the segment that a guest used last on this slab, or from another one of its own, or a new one.
+    #[inline(never)]
+    pub(super) fn pop_for_guest(header: &Header, this: NonNull<Header>) -> Option<NonNull<Slot>> {
+        let me = thread::id();
         if planted(Plant::RemotePopsOwnersSlot) {
             return header.slot_at_hand().or_else(|| Segment::pop(NonNull::new(header.first_segment())?));
         }

@@ -22,7 +22,7 @@ use super::slot::{Extent, Mark, Slot};
 use super::word::Word;
 use crate::config::Level;
 use crate::error::AllocError;
-use crate::sync::{Ordering, Plant, clock, next_uid, planted, thread};
+use crate::sync::{Ordering, Plant, clock, next_uid, planted};
 use bytes::Bytes;
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -232,7 +232,7 @@ impl Header {
     fn list(&self, this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
         let slot = match self.depth().level() {
             Level::Off => None,
-            _ => Segment::pop_for_guest(self, this, thread::id()),
+            _ => Segment::pop_for_guest(self, this),
         };
         match slot {
             Some(slot) => self.publish(slot, entry, clock::last()),

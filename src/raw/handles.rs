@@ -12,19 +12,29 @@ use core::ptr::NonNull;
 
 impl Header {
     /// Makes a reference and its slot where that is nothing but a few stores: the caller owns the slab and is in no scope, there is
-    /// nothing to note, and a slot is at hand. `None` where it is not so, and nothing was done.
+    /// nothing to note, and a slot is at hand. Or the reference alone, if the slab is not tracked. `None` where it is not so, and
+    /// nothing was done.
     #[inline(always)]
-    pub(super) fn enlist_quick(&self, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
-        if !thread::is_out_of_scopes(self.owner()) || !self.depth().is_plain() {
+    pub(super) fn enlist_quick(this: NonNull<Header>, entry: impl FnOnce() -> Entry) -> Option<Word> {
+        // SAFETY: the caller holds a reference, or owns the slab.
+        let header = unsafe { this.as_ref() };
+        if !thread::is_out_of_scopes(header.owner()) || !header.depth().is_plain() {
             return None;
         }
-        let slot = self.join_with_slot()?;
-        self.publish_plain(slot, entry(), self.birth());
-        Some(slot)
+        if let Some(slot) = header.join_with_slot() {
+            header.publish_plain(slot, entry(), header.birth());
+            return Some(Word::slot(slot));
+        }
+        if header.depth().code() != 0 {
+            return None;
+        }
+        header.join_as_owner();
+        Some(Word::untracked(this))
     }
 
     /// Makes a reference and its slot, from a handle that the caller holds or as the owner. The word is without a slot if the slab is
     /// untracked, or the ledger may not grow: the reference counts all the same.
+    #[inline(always)]
     pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Word {
         // SAFETY: the caller holds a reference, or owns the slab.
         let header = unsafe { this.as_ref() };
@@ -62,16 +72,13 @@ impl Header {
     }
 
     /// The same, for everybody else.
-    #[inline]
+    #[inline(always)]
     fn enlist_as_guest(this: NonNull<Header>, entry: Entry) -> Word {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
         let slot = match header.depth().code() {
             0 => None,
-            _ => entry
-                .parent
-                .and_then(Segment::pop_beside)
-                .or_else(|| Segment::pop_for_guest(header, this, thread::id())),
+            _ => entry.parent.and_then(Segment::pop_beside).or_else(|| Segment::pop_for_guest(header, this)),
         };
         let publish = || match slot {
             Some(slot) => header.publish(slot, entry, clock::last()),

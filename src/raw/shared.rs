@@ -108,7 +108,8 @@ impl Shared {
         unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 
-    /// A handle on `skip..skip + len` of this one. The range is in bounds.
+    /// A handle on `skip..skip + len` of this one, for who has tried it quickly. The range is in bounds.
+    #[inline]
     pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
         assert!(skip <= self.len && len <= self.len - skip);
         // SAFETY: in bounds of the same allocation, or one past its end.
@@ -116,7 +117,7 @@ impl Shared {
         if len == 0 {
             return Shared::empty_at(ptr);
         }
-        let word = self.word.another(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
+        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
         Shared { ptr, len, word }
     }
 
@@ -132,9 +133,10 @@ impl Shared {
         Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
     }
 
-    /// Another handle on the same bytes.
+    /// Another handle on the same bytes, for who has tried it quickly.
+    #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another(|slot| shared_with(slot, slot.own_extent(), label));
+        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent(), label));
         Shared { ptr: self.ptr, len: self.len, word }
     }
 
@@ -407,7 +409,31 @@ impl Shared {
         released
     }
 
+    /// Another handle on the same bytes of an untracked slab that this thread owns. `None` if it is not that.
+    #[inline(always)]
+    pub(crate) fn another_untracked(&self, skip: usize, len: usize) -> Option<Shared> {
+        assert!(skip <= self.len && len <= self.len - skip);
+        if len == 0 {
+            return None;
+        }
+        let word = self.word.another_untracked()?;
+        // SAFETY: in bounds of the same allocation.
+        Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
+    }
+
+    /// Gives up what such a handle holds. Says whether it was one, as [`release_quick`](Shared::release_quick) does.
+    #[inline(always)]
+    pub(crate) fn release_untracked(&mut self) -> bool {
+        // SAFETY: if so, the word is not used again.
+        let released = unsafe { self.word.release_untracked() };
+        if released {
+            (self.len, self.word) = (0, Word::NOTHING);
+        }
+        released
+    }
+
     /// Gives the handle up. Returns the slab to whoever emptied it.
+    #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
         let this = ManuallyDrop::new(self);
         // SAFETY: the handle is consumed.

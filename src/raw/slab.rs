@@ -136,7 +136,7 @@ impl Idle {
         let entry = Entry { extent, root: extent, mark: mark.with_tag(label.tag), site: label.site, parent: None };
         let slot = match level {
             Level::Off => None,
-            _ => super::segment::Segment::pop_for_guest(header, this, thread::id()),
+            _ => super::segment::Segment::pop_for_guest(header, this),
         };
         match slot {
             Some(slot) => header.publish(slot, entry, 0),
@@ -306,7 +306,7 @@ fn current(pool: usize) -> Option<NonNull<Header>> {
 #[inline(always)]
 pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique> {
     // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
-    unsafe { cut(current(pool)?, n, label, |header, entry| header.as_ref().enlist_quick(|| entry).map(Word::slot)) }
+    unsafe { cut(current(pool)?, n, label, |header, entry| Header::enlist_quick(header, || entry)) }
 }
 
 /// The same, however it is to be done, and also from one of the holes that come next in that slab.

@@ -371,15 +371,18 @@ impl Unique {
         Ok(recorded::release(other.word, hand_over))
     }
 
-    /// The same as [`freeze`](Unique::freeze), if there are bytes and the handle is tracked and not marked; the handle is left
-    /// without room. `None` if it is not so, and nothing was done.
+    /// The same as [`freeze`](Unique::freeze), if there are bytes and the handle is not marked; the handle is left without room.
+    /// `None` if it is not so, and nothing was done.
     #[inline(always)]
     pub(crate) fn freeze_quick(&mut self) -> Option<Shared> {
-        let slot = self.word.plain_slot()?;
         if self.len == 0 {
             return None;
         }
-        self.list_frozen(slot);
+        match self.word.plain_slot() {
+            Some(slot) => self.list_frozen(slot),
+            None if self.word.is_marked() => return None,
+            None => {}
+        }
         // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to: this handle forgets them.
         let frozen = unsafe { Shared::from_parts(self.ptr, self.len, self.word) };
         (self.len, self.capacity, self.word) = (0, 0, Word::NOTHING);

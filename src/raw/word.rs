@@ -7,6 +7,7 @@ use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
 use super::{poison, recorded, secret};
+use crate::sync::thread;
 use core::ptr::{self, NonNull};
 
 /// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
@@ -276,9 +277,8 @@ impl Word {
     #[inline(always)]
     pub(super) fn another_quick(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
         let parent = self.plain_slot()?;
-        // SAFETY: slots and headers are type-stable.
-        let (slot, header) = unsafe { (parent.as_ref(), Word::header_of(parent).as_ref()) };
-        header.enlist_quick(|| complete(slot)).map(Word::slot)
+        // SAFETY: slots are type-stable.
+        Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
     }
 
     /// One more handle on the same memory. For a slab its slot says what `complete` makes of the slot of this handle.
@@ -287,13 +287,47 @@ impl Word {
         self.another_quick(complete).unwrap_or_else(|| self.another_slow(complete))
     }
 
+    /// The same, for who has tried it quickly.
     #[inline(never)]
-    fn another_slow(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+    pub(super) fn another_slow(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         match self.plain_slot() {
             Some(slot) => Word::on_slab_of(slot, complete),
             None if self.is_marked() => self.another_marked(complete),
             None => self.another_without_slot(),
         }
+    }
+
+    /// The same for a handle on an untracked slab that the calling thread owns: it is all alike. `None` if it is not that.
+    #[inline(always)]
+    pub(super) fn another_untracked(self) -> Option<Word> {
+        let header = self.own_untracked()?;
+        // SAFETY: headers are type-stable.
+        unsafe { header.as_ref() }.join_as_owner();
+        Some(self)
+    }
+
+    /// Gives up such a handle. Says whether it was one; if not, nothing was done.
+    ///
+    /// # Safety
+    ///
+    /// As for [`release_quick`](Word::release_quick).
+    #[inline(always)]
+    pub(super) unsafe fn release_untracked(self) -> bool {
+        let Some(header) = self.own_untracked() else { return false };
+        // SAFETY: as above.
+        unsafe { header.as_ref() }.leave_as_owner();
+        true
+    }
+
+    #[inline(always)]
+    fn own_untracked(self) -> Option<NonNull<Header>> {
+        if self.0.addr() & TAG != UNTRACKED || poison::IS_ON {
+            return None;
+        }
+        let header = NonNull::new(self.0.map_addr(|address| address & !TAG).cast::<Header>())?;
+        // SAFETY: as above.
+        let header_ref = unsafe { header.as_ref() };
+        (header_ref.depth().code() == 0 && thread::is(header_ref.owner())).then_some(header)
     }
 
     /// The slab of the handle with this slot.
@@ -304,6 +338,7 @@ impl Word {
     }
 
     /// A handle on the slab of the one with this slot.
+    #[inline(always)]
     fn on_slab_of(slot: NonNull<Slot>, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         // SAFETY: slots are type-stable.
         let entry = Entry { parent: Some(slot), ..complete(unsafe { slot.as_ref() }) };
