@@ -75,6 +75,7 @@ models! {
     report_against_attaching_around
     guest_and_new_owner_take_slots
     closing_against_attaching_around
+    closing_against_the_next_hole
     holes_are_not_reclaimed
 
     moving_against_a_drop

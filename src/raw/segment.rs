@@ -204,7 +204,9 @@ impl Segment {
     /// Takes all slots off the list. Only for the segment's allocator.
     pub(super) fn take_free(&self) -> u32 {
         let free = self.free.load(Ordering::Relaxed);
-        self.free.store(0, Ordering::Relaxed);
+        if !planted(Plant::TakeUpKeepsList) {
+            self.free.store(0, Ordering::Relaxed);
+        }
         free
     }
 

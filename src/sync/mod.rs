@@ -84,6 +84,8 @@ pub enum Plant {
     AdoptsTheLiving,
     /// A segment goes back to the ledger with its allocator's name on it.
     SpareKeepsAllocator,
+    /// The owner takes the free slots of a segment to hand and leaves them on its list too.
+    TakeUpKeepsList,
     /// The owner forgets its tally when it settles it.
     SettleForgetsTally,
     /// Whether a slice is exclusive is decided without counting the references.

@@ -30,6 +30,7 @@ pub const PLANTS: &[Plant] = &[
     Plant::RemotePopsOwnersSlot,
     Plant::AdoptsTheLiving,
     Plant::SpareKeepsAllocator,
+    Plant::TakeUpKeepsList,
     Plant::SettleForgetsTally,
     Plant::ExclusiveUncounted,
     Plant::ExclusiveNoRecheck,
@@ -311,6 +312,7 @@ pub fn caught_by(bug: Plant) -> &'static [&'static str] {
             "foreign_dropped_after_the_last_read",
         ],
         Plant::SpareKeepsAllocator => &["segments_that_moved_on_are_forgotten"],
+        Plant::TakeUpKeepsList => &["clone_and_drop_on_two_threads"],
         Plant::SettleForgetsTally => &["owner_settles_what_guests_drop", "owner_settles_what_guests_made"],
         Plant::ExclusiveUncounted => &[
             "exclusive_against_a_clone_that_moves",
