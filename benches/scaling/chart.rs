@@ -107,7 +107,8 @@ fn plan(chart: &str) -> (Vec<(Panel, Figure)>, usize) {
             (shown, panels.len())
         }
         "slices" => {
-            shown.insert(2, (panels[1], Figure::Share));
+            shown.insert(3, (panels[2], Figure::Share));
+            shown.push((panels[3], Figure::Share));
             (shown, 2)
         }
         _ => (shown, 2),

@@ -65,8 +65,9 @@ fn measured(options: &Options) -> Results {
     let mut points = Vec::new();
     threads::measure(options, &progress, &mut points);
     type Part = fn(&Options, &Progress, &mut Vec<point::Point>);
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("slices/", slices::measure),
+        ("fanout/", slices::measure_fanout),
         ("compact/", slices::measure_compaction),
         ("slabs/", populations::measure_slabs),
         ("owners/", populations::measure_owners),

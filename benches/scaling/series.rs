@@ -5,6 +5,7 @@
 pub enum Axis {
     Threads,
     Slices,
+    Clones,
     Parked,
     Slabs,
     Owners,
@@ -17,6 +18,7 @@ impl Axis {
         match self {
             Axis::Threads => "threads",
             Axis::Slices => "live slices",
+            Axis::Clones => "live clones of one slice",
             Axis::Parked => "parked slices",
             Axis::Slabs => "pinned slabs",
             Axis::Owners => "threads with slabs",
@@ -42,6 +44,7 @@ pub const OWN: Panel = panel("threads", "Each thread its own buffers", Axis::Thr
 pub const SHARE: Panel = panel("threads", "All threads share one slice", Axis::Threads);
 pub const PAIRS: Panel = panel("threads", "Made by one thread, dropped by another", Axis::Threads);
 pub const OPERATIONS: Panel = panel("slices", "One operation, at random among the live slices", Axis::Slices);
+pub const FANOUT: Panel = panel("slices", "One more clone of one slice", Axis::Clones);
 pub const QUESTIONS: Panel = panel("slices", "Questions about all of them", Axis::Slices);
 pub const COMPACTION: Panel = panel("slices", "Compaction by policy", Axis::Parked);
 pub const SLABS: Panel = panel("populations", "Pinned slabs, one slice on each", Axis::Slabs);
@@ -50,8 +53,8 @@ pub const TAGS: Panel = panel("populations", "Distinct tags, same number of slic
 pub const SCOPES: Panel = panel("populations", "Distinct scopes, same number of slices", Axis::Scopes);
 
 /// In the order of the chapter.
-pub const PANELS: [Panel; 10] =
-    [OWN, SHARE, PAIRS, OPERATIONS, QUESTIONS, COMPACTION, SLABS, OWNERS, TAGS, SCOPES];
+pub const PANELS: [Panel; 11] =
+    [OWN, SHARE, PAIRS, OPERATIONS, FANOUT, QUESTIONS, COMPACTION, SLABS, OWNERS, TAGS, SCOPES];
 pub const CHARTS: [&str; 3] = ["threads", "slices", "populations"];
 
 pub struct Series {
@@ -94,6 +97,9 @@ pub const ALL: &[Series] = &[
     series(OPERATIONS, "slices/clone", "clone one of the live slices"),
     series(OPERATIONS, "slices/slice", "slice one of the live slices"),
     series(OPERATIONS, "slices/drop", "drop such a clone or slice"),
+    series(FANOUT, "fanout/owner", "clone, by the thread that owns the slab"),
+    series(FANOUT, "fanout/guest", "clone, by another thread"),
+    series(FANOUT, "fanout/bytes", "clone a `Bytes`"),
     call(QUESTIONS, "slices/stats", "one `pool.stats()`"),
     call(QUESTIONS, "slices/report", "one `pool.report()`"),
     call(QUESTIONS, "slices/maintain", "one `pool.maintain()` with nothing to do"),

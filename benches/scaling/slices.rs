@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use bufslab::{CompactPolicy, Parked, SlabBytes, SlabBytesMut, SlabPool, Tag};
+use bytes::Bytes;
 
 use crate::clock::{Progress, timed};
 use crate::options::Options;
@@ -19,8 +20,8 @@ const PARKED_READ: usize = 8 * LEN;
 const MEMORY: usize = 16 + 35 + 24 + 80 + 56 + 100;
 /// Memory for each parked slice: its share of the slab and its copy.
 const PARKED_MEMORY: usize = PARKED_READ + 35 + 32 + 24 + 80;
-/// Operations in a row, at most; and never more than there are live slices.
-const BATCH: usize = 100_000;
+/// Operations in a row: so many, or a tenth of the live slices.
+const BATCH: usize = 100;
 
 /// Times of each operation, in nanoseconds.
 #[derive(Default)]
@@ -73,7 +74,7 @@ pub fn measure(options: &Options, progress: &Progress, points: &mut Vec<Point>) 
         progress.say(&format!("slices: {count} live slices"));
         fill(&pool, &mut live, count, LEN, LEN);
         let mut times = Times::default();
-        let size = count.min(BATCH);
+        let size = BATCH.max(count / 10);
         let batches = (operations / size).max(3);
         // The first one makes the slots.
         batch(&pool, &live, size, &mut random, &mut Times::default());
@@ -98,6 +99,46 @@ pub fn measure(options: &Options, progress: &Progress, points: &mut Vec<Point>) 
         ask("slices/maintain", &|| calls(enough / 10.0, || pool.maintain(usize::MAX, day)));
     }
     black_box(live);
+}
+
+/// Clones that are made one after the other, and all kept, until there are as many as each step says. Nanoseconds of each at every
+/// step.
+fn fan_out<T: Clone>(slice: &T, steps: &[usize], times: &mut [Vec<f64>]) {
+    let mut clones: Vec<T> = Vec::with_capacity(steps.last().copied().unwrap_or(0));
+    for (&step, times) in steps.iter().zip(times) {
+        let more = step - clones.len();
+        let (ns, ()) = timed(|| (0..more).for_each(|_| clones.push(slice.clone())));
+        times.push((ns / more as f64).max(0.1));
+    }
+}
+
+pub fn measure_fanout(options: &Options, progress: &Progress, points: &mut Vec<Point>) {
+    let steps = steps(10, options.max.min(if options.quick { 10_000 } else { 316_228 }), 100);
+    for name in ["fanout/owner", "fanout/guest", "fanout/bytes"] {
+        if !options.wants(name) {
+            continue;
+        }
+        progress.say(&format!("{name}: up to {} clones", steps.last().copied().unwrap_or(0)));
+        let mut times = vec![Vec::new(); steps.len()];
+        for _ in 0..options.rounds.max(3) {
+            let pool = SlabPool::new();
+            let slice = || {
+                let mut buffer = pool.alloc(64);
+                buffer.extend_from_slice(&[7; 64]);
+                buffer.freeze()
+            };
+            match name {
+                "fanout/owner" => fan_out(&slice(), &steps, &mut times),
+                // Its owner is gone.
+                "fanout/guest" => {
+                    let slice = thread::scope(|scope| scope.spawn(slice).join().expect("it only allocates"));
+                    fan_out(&slice, &steps, &mut times);
+                }
+                _ => fan_out(&Bytes::copy_from_slice(&[7; 64]), &steps, &mut times),
+            }
+        }
+        points.extend(steps.iter().zip(times).filter_map(|(&step, times)| Point::new(name, step, times)));
+    }
 }
 
 /// A pool with so many parked slices, on slabs that nothing else keeps and no thread owns.
