@@ -5,9 +5,14 @@
 
 mod chart;
 mod clock;
+mod contended;
+mod contention;
+mod counted;
 mod doc;
 mod fit;
 mod format;
+mod lines;
+mod model;
 mod options;
 mod point;
 mod population;
@@ -16,6 +21,7 @@ mod series;
 mod slices;
 mod table;
 mod threads;
+mod traced;
 
 use std::fs;
 use std::process::ExitCode;
@@ -38,12 +44,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
+    // The tracer starts this program without arguments of its own.
+    if std::env::var_os(traced::SUBJECT).is_some() {
+        traced::subject();
+        return Ok(());
+    }
     let options = Options::parse(std::env::args().skip(1))?;
     match options.task {
         Task::Help => print!("{HELP}"),
         Task::List => series::ALL.iter().for_each(|series| println!("{}", series.name)),
         Task::Measure => scaling(&options)?,
-        Task::Model => {}
+        Task::Model => contention::run(&options, machine())?,
     }
     Ok(())
 }
@@ -86,16 +97,20 @@ fn measured(options: &Options) -> Results {
     Results { points, made: made(options) }
 }
 
-/// One sentence on machine and settings.
-fn made(options: &Options) -> String {
+/// Processor, cores and system.
+fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {cores} cores, {}", model.unwrap_or("a processor without a name"), std::env::consts::OS)
+}
+
+/// One sentence on machine and settings.
+fn made(options: &Options) -> String {
     let kind = if options.quick { ", a quick run that is not for figures" } else { "" };
     format!(
-        "{}, {cores} cores, {}; {} rounds of {:.2} s with each number of threads, at most {} live slices{kind}.",
-        model.unwrap_or("a processor without a name"),
-        std::env::consts::OS,
+        "{}; {} rounds of {:.2} s with each number of threads, at most {} live slices{kind}.",
+        machine(),
         options.rounds,
         options.seconds.as_secs_f64(),
         format::count(options.max as f64),
