@@ -209,7 +209,7 @@ fn draw_panel<'b: 'a, 'a>(
         let at = |point: &(f64, f64, bool)| (point.0, point.1);
         let own = chart.draw_series(LineSeries::new(line.points[..cut].iter().map(at), style))?;
         let name = line.series.name.split_once('/').map_or(line.series.name, |(_, name)| name);
-        own.label(name.trim_start_matches("own/").trim_start_matches("share/").trim_start_matches("pairs/"))
+        own.label(name.trim_start_matches("own/").trim_start_matches("random/").trim_start_matches("share/").trim_start_matches("pairs/"))
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         let rest = line.points[cut.saturating_sub(1)..].iter().map(at);
         chart.draw_series(DashedLineSeries::new(rest, 6, 4, line.colour.stroke_width(1)))?;

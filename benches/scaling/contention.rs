@@ -53,8 +53,8 @@ pub fn run(options: &Options, made: String) -> Result<()> {
         .with_context(|| path.display().to_string())?;
     let wrong: Vec<&Check> = findings.checks.iter().filter(|check| !check.holds()).collect();
     ensure!(wrong.is_empty(), "{} counts are not as the model says", wrong.len());
-    if options.doc {
-        doc::rewrite(&doc::folder().join("contention.md"), |name| Ok(findings.markdown(name)))?;
+    if let Some(folder) = &options.doc {
+        doc::rewrite(&folder.join("contention.md"), |name| Ok(findings.markdown(name)))?;
     }
     Ok(())
 }
@@ -92,9 +92,9 @@ impl Findings<'_> {
                 load.name.to_owned(),
                 name(0),
                 each(&|c| of(c).first().map(|verdict| digits(verdict.busy))),
-                each(&|c| of(c).first().map(|verdict| count(verdict.cores.floor()))),
+                each(&|c| of(c).first().map(|verdict| cores(verdict.cores))),
                 name(1),
-                each(&|c| of(c).get(1).map(|verdict| count(verdict.cores.floor()))),
+                each(&|c| of(c).get(1).map(|verdict| cores(verdict.cores))),
             ]);
         }
         rows
@@ -214,6 +214,11 @@ impl Findings<'_> {
             "costs": costs,
         })
     }
+}
+
+/// Whole ones, if they are more than a few.
+fn cores(cores: f64) -> String {
+    if cores < 10.0 { format!("{cores:.1}") } else { count(cores.floor()) }
 }
 
 /// A whole number as such.

@@ -97,8 +97,8 @@ pub const LINES: &[Line] = &[
     line(
         "flags",
         &[("src/raw/ledger.rs", "closed"), ("src/raw/ledger.rs", "wanted"), ("src/raw/log.rs", "open")],
-        "each slab that is attached, and each hole that is cut from: `open` and `closed` are read by a read-modify-write each; \
-         with `max_bytes`, `wanted` too, once a slab",
+        "each slab that is attached, and each hole that is cut from: `open` and `closed` are read by a read-modify-write each, of which \
+         that of `open`, whose result nobody wants, is compiled to nothing on x86-64; with `max_bytes`, `wanted` too, once a slab",
         "nothing is written by it: the read-modify-write orders it. A store and a full fence would, and leave the line with \
          all readers: not done. The three are on one line or two",
     ),
@@ -195,6 +195,12 @@ pub const LINES: &[Line] = &[
         &[("src/track/scope.rs", "TABLE")],
         "`pool.scope()`: read-locked and locked; and locked once more when the last handle of a scope goes",
         "a `Scope` that is kept is entered without. By name it is one lock for all cores: not done",
+    ),
+    line(
+        "scope count",
+        &[("src/track/scope.rs", "Arc<Open>")],
+        "each clone of a `Scope` and each entry into one: two",
+        "one for each scope: contended where many threads enter the same one. Not done",
     ),
     line(
         "stacks",

@@ -1,7 +1,7 @@
 //! How costs grow, and what would stop them from scaling: `cargo bench --bench scaling`. `-- --help` says how, and
 //! `docs::scaling` and `docs::contention` what came of it.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, unreachable_pub, reason = "a program of its own")]
 
 mod chart;
 mod clock;
@@ -65,8 +65,8 @@ fn scaling(options: &Options) -> Result<()> {
     results.save(&options.out)?;
     doc::write_charts(&results, &options.out)?;
     print!("{}", table::text(&results));
-    if options.doc {
-        doc::write_scaling(&results, doc::folder())?;
+    if let Some(folder) = &options.doc {
+        doc::write_scaling(&results, folder)?;
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ impl Load {
     /// Lines by how busy they are with transfers of `c` ns and so many requests a second of each core, the busiest first.
     pub fn verdicts(&self, c: f64, rate: f64) -> Vec<Verdict> {
         let mut verdicts: Vec<Verdict> = Vec::new();
-        for one in self.uses.iter().filter(|one| !one.paired) {
+        for one in self.uses.iter().filter(|one| !one.paired && one.transfers > 0.0) {
             let busy = one.busy(c);
             match verdicts.iter_mut().find(|verdict| verdict.line == one.line) {
                 Some(verdict) => verdict.busy += busy,
@@ -129,7 +129,7 @@ pub fn made() -> Vec<Use> {
         lock("depot", slab),
         rmw("idle bytes", slab),
         rmw("counts", slab),
-        rmw("flags", 2.0 * slab),
+        rmw("flags", slab),
         Use { paired: true, ..rmw("state", slab) },
     ]
 }
@@ -139,6 +139,11 @@ pub fn spread(rates: &Rates) -> Vec<Use> {
     let Rates { openings, .. } = *rates;
     // Each drop; each slab that is looked at, attached and left; its segments.
     vec![every("state", 1.0, 1.0, 0.0), every("state", 3.0 * openings, 1.0, 0.0), every("fixed", openings, 2.0, 0.0)]
+}
+
+/// The name of its kind is looked up, and then the scope, twice; it is left, and its last handle goes.
+fn scope_by_name() -> Vec<Use> {
+    vec![every("scopes", 1.0, 6.0, 6.0), lock("tags", 1.0), every("scope count", 1.0, 6.0, 0.0)]
 }
 
 /// The loads, with what was counted of those whose events depend on chance.
@@ -160,7 +165,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
     let around = || {
         let mut uses = around_of_process();
         uses.extend([
-            rmw("flags", 2.0 * jumps),
+            rmw("flags", jumps),
             every("tries", openings, 1.0, 2.0),
             lock("depot", openings),
             rmw("counts", openings),
@@ -171,7 +176,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
         uses.into_iter().filter(|one| ["clock", "pools", "tags", "scopes", "threads"].contains(&one.line)).collect()
     };
     vec![
-        load("hot", "reads of 4 KiB that are dropped at once: slabs of 64 KiB that are reused in place", hot()),
+        load("hot", "reads of 4 KiB, each dropped when the next one is made: slabs of 64 KiB that are reused in place", hot()),
         load("hot, max_bytes", "the same in a pool with a limit", with(hot(), vec![rmw("flags", slab)])),
         load("hot, Auto", "the same in a pool that finds its slab size", with(hot(), vec![lock("sizer", slab / BATCH)])),
         load("random", "reads of 4 KiB, each dropped when another takes its place among 1,024", around()),
@@ -184,7 +189,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
             process_only([dropped(), made()].concat()),
         ),
         load("tag by name", "one `tag(\"name\")` a request", vec![lock("tags", 1.0)]),
-        load("scope by name", "one `pool.scope(\"name\", id)` a request, ended at once", vec![every("scopes", 1.0, 6.0, 6.0)]),
+        load("scope by name", "one `pool.scope(\"name\", id)` a request, ended at once", scope_by_name()),
         load("retain", "one `retain()` or `Bytes::from` a request", vec![every("pool count", 1.0, 2.0, 2.0)]),
         load(
             "recorded",

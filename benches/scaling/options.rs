@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::series;
+use crate::{doc, series};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -22,7 +22,8 @@ usage: cargo bench --bench scaling -- [options]
   --quick           fewer of everything and one short round: to see that it works, not for figures; the same
                     with --test, and without --bench, which cargo bench adds
   --replay          measures nothing: takes the results that are in --out
-  --doc             writes tables and charts into src/docs as well: scaling.md, or contention.md with --model
+  --doc[=DIR]       writes tables and charts into the chapters of src/docs, or of DIR, as well: scaling.md, or
+                    contention.md with --model
   --model           instead: the model of contention. Measures what a contended line costs here, counts events
                     of a few loads and compares them with what the model says; fails if they differ
   --c NS            what one transfer of a contended line costs in the model, in ns (100 and 200)
@@ -48,7 +49,8 @@ pub struct Options {
     pub only: Vec<String>,
     pub quick: bool,
     pub replay: bool,
-    pub doc: bool,
+    /// The folder with the chapters, if they are to be written.
+    pub doc: Option<PathBuf>,
     pub max: usize,
     pub seconds: Duration,
     pub rounds: usize,
@@ -71,7 +73,7 @@ impl Options {
             only: Vec::new(),
             quick,
             replay: false,
-            doc: false,
+            doc: None,
             max,
             seconds: Duration::from_secs_f64(seconds),
             rounds,
@@ -85,6 +87,7 @@ impl Options {
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (arg, None),
             };
+            let given = value.clone();
             let mut value = || value.clone().or_else(|| args.next()).with_context(|| format!("{name} needs a value"));
             match name.as_str() {
                 "--help" | "-h" => options.task = Task::Help,
@@ -92,7 +95,7 @@ impl Options {
                 "--model" => options.task = Task::Model,
                 "--bench" | "--test" | "--quick" => {}
                 "--replay" => options.replay = true,
-                "--doc" => options.doc = true,
+                "--doc" => options.doc = Some(given.map_or_else(|| doc::folder().to_owned(), PathBuf::from)),
                 "--only" => options.only.push(series_name(&value()?)?),
                 "--max" => options.max = number(&name, &value()?, 1000.0, 1e8)? as usize,
                 "--seconds" => options.seconds = Duration::from_secs_f64(number(&name, &value()?, 0.01, 60.0)?),

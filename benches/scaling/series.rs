@@ -41,6 +41,7 @@ const fn panel(chart: &'static str, title: &'static str, axis: Axis) -> Panel {
 }
 
 pub const OWN: Panel = panel("threads", "Each thread its own buffers", Axis::Threads);
+pub const RANDOM: Panel = panel("threads", "Each thread its own buffers, random lifetimes", Axis::Threads);
 pub const SHARE: Panel = panel("threads", "All threads share one slice", Axis::Threads);
 pub const PAIRS: Panel = panel("threads", "Made by one thread, dropped by another", Axis::Threads);
 pub const OPERATIONS: Panel = panel("slices", "One operation, at random among the live slices", Axis::Slices);
@@ -53,8 +54,8 @@ pub const TAGS: Panel = panel("populations", "Distinct tags, same number of slic
 pub const SCOPES: Panel = panel("populations", "Distinct scopes, same number of slices", Axis::Scopes);
 
 /// In the order of the chapter.
-pub const PANELS: [Panel; 11] =
-    [OWN, SHARE, PAIRS, OPERATIONS, FANOUT, QUESTIONS, COMPACTION, SLABS, OWNERS, TAGS, SCOPES];
+pub const PANELS: [Panel; 12] =
+    [OWN, RANDOM, SHARE, PAIRS, OPERATIONS, FANOUT, QUESTIONS, COMPACTION, SLABS, OWNERS, TAGS, SCOPES];
 pub const CHARTS: [&str; 3] = ["threads", "slices", "populations"];
 
 pub struct Series {
@@ -76,6 +77,7 @@ const fn call(panel: Panel, name: &'static str, operation: &'static str) -> Seri
 }
 
 const BUFFER: &str = "allocate, fill 1,024 bytes, freeze, clone, slice, drop all three";
+const REPLACE: &str = "allocate, fill 1,024 bytes, freeze; drop one of 1,024 at random";
 const CLONE: &str = "clone and drop";
 const PASS: &str = "allocate, fill 1,024 bytes, freeze; drop elsewhere";
 
@@ -84,6 +86,9 @@ pub const ALL: &[Series] = &[
     series(OWN, "threads/own/pool each", BUFFER),
     series(OWN, "threads/own/bytes", BUFFER),
     series(OWN, "threads/own/bytes split", BUFFER),
+    series(RANDOM, "threads/random/one pool", REPLACE),
+    series(RANDOM, "threads/random/pool each", REPLACE),
+    series(RANDOM, "threads/random/bytes", REPLACE),
     series(SHARE, "threads/share/bufslab", CLONE),
     series(SHARE, "threads/share/bytes", CLONE),
     series(PAIRS, "threads/pairs/one pool", PASS),

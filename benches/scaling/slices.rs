@@ -23,7 +23,18 @@ const PARKED_MEMORY: usize = PARKED_READ + 35 + 32 + 24 + 80;
 /// Operations in a row: so many, or a tenth of the live slices.
 const BATCH: usize = 100;
 
-/// Times of each operation, in nanoseconds.
+/// Operations that a time is taken of, at least: fewer take too little.
+const TIMED: usize = 2_000;
+
+/// Nanoseconds for each of an operation, from those of so many batches of `size` each.
+fn each(batches: &[f64], size: usize) -> Vec<f64> {
+    let some = TIMED.div_ceil(size);
+    let sums = batches.chunks_exact(some).map(|chunk| chunk.iter().sum::<f64>() / (some * size) as f64);
+    // What is faster than the clock can tell took no less than that.
+    sums.map(|ns| ns.max(0.01)).collect()
+}
+
+/// Times of each batch of an operation, in nanoseconds.
 #[derive(Default)]
 struct Times {
     read: Vec<f64>,
@@ -37,35 +48,34 @@ struct Times {
 
 /// Does each operation as often as `batch` says, on live slices at random. Returns each to where it was.
 fn batch(pool: &SlabPool, live: &[SlabBytes], batch: usize, random: &mut Random, times: &mut Times) {
-    let per = batch as f64;
     let mut made: Vec<SlabBytesMut> = Vec::with_capacity(batch);
     let mut frozen: Vec<SlabBytes> = Vec::with_capacity(batch);
     let mut more: Vec<SlabBytes> = Vec::with_capacity(2 * batch);
 
     let at = random.many(batch, live.len());
     let (ns, _) = timed(|| at.iter().fold(0_u64, |sum, &at| sum + u64::from(live[at][0])));
-    times.read.push(ns / per);
+    times.read.push(ns);
 
     let (ns, ()) = timed(|| (0..batch).for_each(|_| made.push(pool.alloc(LEN))));
-    times.alloc.push(ns / per);
+    times.alloc.push(ns);
     made.iter_mut().for_each(|buffer| buffer.extend_from_slice(&[7; LEN]));
     let (ns, ()) = timed(|| frozen.extend(made.drain(..).map(SlabBytesMut::freeze)));
-    times.freeze.push(ns / per);
+    times.freeze.push(ns);
     let (ns, ()) = timed(|| frozen.clear());
-    times.free.push(ns / per);
+    times.free.push(ns);
 
     let at = random.many(batch, live.len());
     let (ns, ()) = timed(|| at.iter().for_each(|&at| more.push(live[at].clone())));
-    times.clone.push(ns / per);
+    times.clone.push(ns);
     let at = random.many(batch, live.len());
     let (ns, ()) = timed(|| at.iter().for_each(|&at| more.push(live[at].slice(4..8))));
-    times.slice.push(ns / per);
+    times.slice.push(ns);
     let (ns, ()) = timed(|| more.clear());
-    times.drop.push(ns / (2.0 * per));
+    times.drop.push(ns / 2.0);
 }
 
 pub fn measure(options: &Options, progress: &Progress, points: &mut Vec<Point>) {
-    let (enough, operations) = if options.quick { (5e6, 5_000) } else { (100e6, 300_000) };
+    let (enough, operations) = if options.quick { (5e6, 10_000) } else { (100e6, 300_000) };
     let pool = SlabPool::new();
     let mut live = Vec::new();
     let mut random = Random::new();
@@ -75,12 +85,12 @@ pub fn measure(options: &Options, progress: &Progress, points: &mut Vec<Point>) 
         fill(&pool, &mut live, count, LEN, LEN);
         let mut times = Times::default();
         let size = BATCH.max(count / 10);
-        let batches = (operations / size).max(3);
+        let batches = (operations / size).max(3 * TIMED.div_ceil(size));
         // The first one makes the slots.
         batch(&pool, &live, size, &mut random, &mut Times::default());
         (0..batches).for_each(|_| batch(&pool, &live, size, &mut random, &mut times));
         let mut add = |name: &str, times: Vec<f64>| {
-            points.extend(Point::new(name, count, times).filter(|_| options.wants(name)));
+            points.extend(Point::new(name, count, each(&times, size)).filter(|_| options.wants(name)));
         };
         add("slices/read", times.read);
         add("slices/alloc", times.alloc);

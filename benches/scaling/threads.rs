@@ -14,6 +14,7 @@ use crossbeam_utils::CachePadded;
 use crate::clock::{Progress, cpu_ns};
 use crate::options::Options;
 use crate::point::{Point, Spread};
+use crate::population::Random;
 
 /// Bytes of one read.
 const READ: usize = 1024;
@@ -23,6 +24,8 @@ const SLAB: usize = 64 << 10;
 const BATCH: usize = 64;
 /// Batches before it is measured.
 const WARM: usize = 50;
+/// Reads that a thread keeps in the load with random lifetimes.
+const WINDOW: usize = 1024;
 /// Batches that may lie between a producer and its consumer.
 const BETWEEN: usize = 8;
 
@@ -124,6 +127,25 @@ fn own(name: &str, threads: usize, length: Duration) -> Sample {
             let mut from = BytesMut::new();
             Box::new(repeated(move || after(read_split(&mut from))))
         }),
+    }
+}
+
+/// Each thread keeps some reads, and each new one takes the place of one of them at random.
+fn random(name: &str, threads: usize, length: Duration) -> Sample {
+    fn replacing<'a, T: 'a>(mut read: impl FnMut() -> T + 'a) -> Work<'a> {
+        let mut random = Random::new();
+        let mut kept: Vec<T> = (0..WINDOW).map(|_| read()).collect();
+        (0..10 * WINDOW).for_each(|_| kept[random.below(WINDOW)] = read());
+        Box::new(repeated(move || kept[random.below(WINDOW)] = read()))
+    }
+    let shared = SlabPool::new();
+    match name {
+        "one pool" => run(threads, length, &|_| replacing(|| read(&shared))),
+        "pool each" => run(threads, length, &|_| {
+            let pool = SlabPool::new();
+            replacing(move || read(&pool))
+        }),
+        _ => run(threads, length, &|_| replacing(read_each)),
     }
 }
 
@@ -229,8 +251,12 @@ fn point(
 pub fn measure(options: &Options, progress: &Progress, points: &mut Vec<Point>) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     type Load = fn(&str, usize, Duration) -> Sample;
-    let loads: [(&str, usize, Load); 3] =
-        [("threads/own/", 1, own), ("threads/share/", 1, share), ("threads/pairs/", 2, pairs)];
+    let loads: [(&str, usize, Load); 4] = [
+        ("threads/own/", 1, own),
+        ("threads/random/", 1, random),
+        ("threads/share/", 1, share),
+        ("threads/pairs/", 2, pairs),
+    ];
     for (prefix, least, load) in loads {
         let all = crate::series::ALL.iter().map(|series| series.name);
         let names: Vec<&'static str> = all.filter(|name| name.starts_with(prefix) && options.wants(name)).collect();
