@@ -91,27 +91,27 @@ impl Figure {
 
     fn shown(self, figure: f64) -> String {
         match self {
-            Figure::Rate => rate(figure).replace(".00", ""),
+            Figure::Rate => rate(figure).replace(".00", "").replace(".0 ", " "),
             _ => time(figure).replace(".00", "").replace(".0 ", " "),
         }
     }
 }
 
-/// What a chart shows, row by row, and how many panels a row has.
-fn plan(chart: &str) -> (Vec<(Panel, Figure)>, usize) {
+/// Panels in a row.
+const COLUMNS: usize = 2;
+
+/// What a chart shows, row by row.
+fn plan(chart: &str) -> Vec<(Panel, Figure)> {
     let panels: Vec<Panel> = PANELS.into_iter().filter(|panel| panel.chart == chart).collect();
     let mut shown: Vec<(Panel, Figure)> = panels.iter().map(|&panel| (panel, Figure::Time)).collect();
     match chart {
-        "threads" => {
-            shown.extend(panels.iter().map(|&panel| (panel, Figure::Rate)));
-            (shown, panels.len())
-        }
+        "threads" => panels.iter().flat_map(|&panel| [(panel, Figure::Time), (panel, Figure::Rate)]).collect(),
         "slices" => {
             shown.insert(3, (panels[2], Figure::Share));
             shown.push((panels[3], Figure::Share));
-            (shown, 2)
+            shown
         }
-        _ => (shown, 2),
+        _ => shown,
     }
 }
 
@@ -124,12 +124,12 @@ pub fn svg(results: &Results, chart: &str) -> Result<String> {
 }
 
 fn draw(text: &mut String, results: &Results, chart: &str) -> Drawn {
-    let (panels, columns) = plan(chart);
-    let rows = panels.len().div_ceil(columns);
-    let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
+    let panels = plan(chart);
+    let rows = panels.len().div_ceil(COLUMNS);
+    let size = (PANEL.0 * COLUMNS as u32, PANEL.1 * rows as u32);
     let root = SVGBackend::with_string(text, size).into_drawing_area();
     root.fill(&WHITE)?;
-    for (area, &(panel, figure)) in root.split_evenly((rows, columns)).iter().zip(&panels) {
+    for (area, &(panel, figure)) in root.split_evenly((rows, COLUMNS)).iter().zip(&panels) {
         draw_panel(area, results, panel, figure)?;
     }
     root.present()?;
@@ -208,9 +208,8 @@ fn draw_panel<'b: 'a, 'a>(
         let cut = line.points.iter().filter(|point| !point.2).count();
         let at = |point: &(f64, f64, bool)| (point.0, point.1);
         let own = chart.draw_series(LineSeries::new(line.points[..cut].iter().map(at), style))?;
-        let name = line.series.name.split_once('/').map_or(line.series.name, |(_, name)| name);
-        own.label(name.trim_start_matches("own/").trim_start_matches("random/").trim_start_matches("share/").trim_start_matches("pairs/"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        let name = line.series.name.rsplit('/').next().unwrap_or_default();
+        own.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         let rest = line.points[cut.saturating_sub(1)..].iter().map(at);
         chart.draw_series(DashedLineSeries::new(rest, 6, 4, line.colour.stroke_width(1)))?;
         chart.draw_series(line.points.iter().map(|point| match point.2 {

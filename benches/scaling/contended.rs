@@ -64,7 +64,9 @@ fn passing(line: &AtomicU64, length: Duration) -> f64 {
                 match line.load(Ordering::Relaxed) {
                     seen if seen >= over => return,
                     // It may have been told meanwhile that it is over.
-                    seen if seen % 2 == 1 => _ = line.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed),
+                    seen if seen % 2 == 1 => {
+                        _ = line.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed)
+                    }
                     _ => std::hint::spin_loop(),
                 }
             }

@@ -80,7 +80,8 @@ impl Findings<'_> {
 
     /// Which line is the first to be busy, and how many cores that takes.
     fn verdict_rows(&self) -> Vec<Vec<String>> {
-        let mut rows = vec![row(["load", "busiest line", "ns a request", "cores that saturate it", "second line", "cores"])];
+        let mut rows =
+            vec![row(["load", "busiest line", "ns a request", "cores that saturate it", "second line", "cores"])];
         for load in &self.loads {
             let of = |c: f64| load.verdicts(c, self.options.rate);
             let each = |figure: &dyn Fn(f64) -> Option<String>| {
@@ -193,9 +194,9 @@ impl Findings<'_> {
         let loads = self.loads.iter().flat_map(|load| {
             self.options.transfers.iter().map(move |&c| {
                 let lines = load.verdicts(c, self.options.rate);
-                let lines = lines.iter().map(|verdict| {
-                    json!({ "line": verdict.line, "ns_a_request": verdict.busy, "cores": verdict.cores })
-                });
+                let lines = lines.iter().map(
+                    |verdict| json!({ "line": verdict.line, "ns_a_request": verdict.busy, "cores": verdict.cores }),
+                );
                 json!({ "load": load.name, "transfer_ns": c, "lines": lines.collect::<Vec<_>>() })
             })
         });

@@ -77,7 +77,12 @@ fn hot(requests: usize, checks: &mut Vec<Check>) {
         // The last read of one slab is there still when the first one of the next is made.
         exactly("hot", "slabs taken", stats.slabs_taken, 2.0),
         exactly("hot", "resets in place", stats.slabs_reused_in_place, slabs - 2.0),
-        exactly("hot", "slabs that changed hands", stats.slabs_reused + stats.slabs_recycled + stats.slabs_reused_around, 0.0),
+        exactly(
+            "hot",
+            "slabs that changed hands",
+            stats.slabs_reused + stats.slabs_recycled + stats.slabs_reused_around,
+            0.0,
+        ),
     ]);
 }
 
@@ -172,7 +177,12 @@ fn random(requests: usize, checks: &mut Vec<Check>) -> Rates {
     let jumps = per(before.1 as f64, after.1 as f64);
     let check = |what, least, counted, most| Check { load: "random".to_owned(), what, least, counted, most };
     checks.extend([
-        check("slabs begun, a request", 1.0 / READS - 1.0 / requests as f64, openings, 2.0 / READS + 1.0 / requests as f64),
+        check(
+            "slabs begun, a request",
+            1.0 / READS - 1.0 / requests as f64,
+            openings,
+            2.0 / READS + 1.0 / requests as f64,
+        ),
         check("holes begun, a request", openings, jumps, 1.0),
     ]);
     Rates { openings, jumps }

@@ -61,7 +61,8 @@ pub fn rewrite(file: &Path, make: impl Fn(&str) -> Result<Option<String>>) -> Re
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (name, after) = after.split_once(CLOSE).with_context(|| format!("{shown}: a marker without its end"))?;
         let made = make(name)?.with_context(|| format!("{shown}: {BEGIN}{name}{CLOSE}: no such part"))?;
-        let (_, after) = after.split_once(END).with_context(|| format!("{shown}: {BEGIN}{name}{CLOSE} has no {END}"))?;
+        let (_, after) =
+            after.split_once(END).with_context(|| format!("{shown}: {BEGIN}{name}{CLOSE} has no {END}"))?;
         new.push_str(&format!("{before}{BEGIN}{name}{CLOSE}\n\n{}\n\n{END}", made.trim_end()));
         (rest, places) = (after, places + 1);
     }

@@ -215,12 +215,7 @@ pub const LINES: &[Line] = &[
          on a slab",
         "never by a thread that is settled, except on others' slabs",
     ),
-    line(
-        "uids",
-        &[("src/sync/real.rs", "NEXT")],
-        "each pool and each header that is made",
-        "headers are used again",
-    ),
+    line("uids", &[("src/sync/real.rs", "NEXT")], "each pool and each header that is made", "headers are used again"),
     line(
         "magazine numbers",
         &[("src/pool/magazine.rs", "numbers")],

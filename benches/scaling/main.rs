@@ -100,7 +100,8 @@ fn measured(options: &Options) -> Results {
 /// Processor, cores and system.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     format!("{}, {cores} cores, {}", model.unwrap_or("a processor without a name"), std::env::consts::OS)
 }

@@ -176,13 +176,25 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
         uses.into_iter().filter(|one| ["clock", "pools", "tags", "scopes", "threads"].contains(&one.line)).collect()
     };
     vec![
-        load("hot", "reads of 4 KiB, each dropped when the next one is made: slabs of 64 KiB that are reused in place", hot()),
+        load(
+            "hot",
+            "reads of 4 KiB, each dropped when the next one is made: slabs of 64 KiB that are reused in place",
+            hot(),
+        ),
         load("hot, max_bytes", "the same in a pool with a limit", with(hot(), vec![rmw("flags", slab)])),
-        load("hot, Auto", "the same in a pool that finds its slab size", with(hot(), vec![lock("sizer", slab / BATCH)])),
+        load(
+            "hot, Auto",
+            "the same in a pool that finds its slab size",
+            with(hot(), vec![lock("sizer", slab / BATCH)]),
+        ),
         load("random", "reads of 4 KiB, each dropped when another takes its place among 1,024", around()),
         load("random, pool each", "the same with a pool for each core", process_only(around())),
         load("broadcast", "all cores clone and drop one slice", vec![every("state", 1.0, 2.0, 2.0)]),
-        load("handed over", "reads of 4 KiB, made on one core and dropped on another; requests of the first", [dropped(), made()].concat()),
+        load(
+            "handed over",
+            "reads of 4 KiB, made on one core and dropped on another; requests of the first",
+            [dropped(), made()].concat(),
+        ),
         load(
             "handed over, pool each",
             "the same with a pool for each pair of cores",
@@ -196,6 +208,10 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
             "hot, while all of it is recorded: an allocation, a freeze and a drop a request",
             vec![store("clock", 3.0), rmw("log", 1.0), every("log", 3.0, 2.0, 2.0)],
         ),
-        load("threads", "hot, by threads that end after 1,000 requests", with(hot(), vec![every("threads", 1.0 / LIFE, 5.0, 5.0)])),
+        load(
+            "threads",
+            "hot, by threads that end after 1,000 requests",
+            with(hot(), vec![every("threads", 1.0 / LIFE, 5.0, 5.0)]),
+        ),
     ]
 }

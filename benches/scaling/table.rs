@@ -17,8 +17,7 @@ fn series_of(panel: Panel) -> impl Iterator<Item = &'static Series> {
 
 /// Every x of these series, rising.
 fn xs(results: &Results, panel: Panel) -> Vec<f64> {
-    let mut xs: Vec<f64> =
-        series_of(panel).flat_map(|series| results.of(series.name).map(|point| point.x)).collect();
+    let mut xs: Vec<f64> = series_of(panel).flat_map(|series| results.of(series.name).map(|point| point.x)).collect();
     xs.sort_unstable_by(f64::total_cmp);
     xs.dedup();
     xs
@@ -27,8 +26,9 @@ fn xs(results: &Results, panel: Panel) -> Vec<f64> {
 /// Whole decades, and what lies at the ends: half decades are for the charts and the exponents.
 fn shown(xs: &[f64], panel: Panel) -> Vec<f64> {
     let is_decade = |x: f64| (x.log10() - x.log10().round()).abs() < 1e-9;
-    let wanted = |&(at, &x): &(usize, &f64)| panel.axis == Axis::Threads || panel.axis == Axis::Owners
-        || at == 0 || at + 1 == xs.len() || is_decade(x);
+    let wanted = |&(at, &x): &(usize, &f64)| {
+        panel.axis == Axis::Threads || panel.axis == Axis::Owners || at == 0 || at + 1 == xs.len() || is_decade(x)
+    };
     xs.iter().enumerate().filter(wanted).map(|(_, &x)| x).collect()
 }
 
@@ -78,7 +78,8 @@ pub fn text(results: &Results) -> String {
         text += &format!("\n{}: processor time of one operation\n{}", panel.title, text_table(&all.rows));
         if panel.axis == Axis::Threads {
             let rates = rates(results, panel);
-            text += &format!("\n{}: operations a second, all threads together\n{}", panel.title, text_table(&rates.rows));
+            text +=
+                &format!("\n{}: operations a second, all threads together\n{}", panel.title, text_table(&rates.rows));
         }
         let shares = shares(results, panel);
         if shares.rows.len() > 1 {
@@ -99,7 +100,8 @@ pub fn markdown(results: &Results, chart: &str) -> String {
         if all.rows.len() < 2 {
             continue;
         }
-        text += &format!("**{}**: processor time of one operation.\n\n{}\n", all.panel.title, markdown_table(&all.rows, 1));
+        text +=
+            &format!("**{}**: processor time of one operation.\n\n{}\n", all.panel.title, markdown_table(&all.rows, 1));
         if panel.axis == Axis::Threads {
             let rates = rates(results, panel);
             text += &format!("Operations a second, all threads together:\n\n{}\n", markdown_table(&rates.rows, 1));
