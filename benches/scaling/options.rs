@@ -30,7 +30,7 @@ usage: cargo bench --bench scaling -- [options]
   --rate N          requests a second of each core in the model (1000000)
   --help            this text
 
-With all defaults it takes about eight minutes and at most 6 GiB. Let the machine do nothing else. The files:
+With all defaults it takes some six minutes and at most 6 GiB. Let the machine do nothing else. The files:
 scaling.json, made.json, scaling_*.svg; with --model contention.json.
 ";
 
