@@ -6,48 +6,34 @@
 
 #![allow(missing_docs)]
 
+mod common;
+
 use bufslab::{Reuse, SlabBytes, SlabPool};
+use common::random::Random;
+use common::read;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
 const WINDOW: usize = 1024;
 const LEN: usize = 4096;
 
-/// `xorshift64*`.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
-    }
-}
-
-fn filled(pool: &SlabPool) -> SlabBytes {
-    let mut read = pool.alloc(LEN);
-    read.extend_from_slice(black_box(&[7; LEN]));
-    read.freeze()
-}
-
 fn windows(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("random lifetimes");
     for reuse in [Reuse::WholeSlab, Reuse::AroundThePin] {
         let pool = SlabPool::builder().reuse(reuse).build().unwrap();
-        let mut random = Random(0x9E37_79B9_7F4A_7C15);
-        let mut window: Vec<SlabBytes> = (0..WINDOW).map(|_| filled(&pool)).collect();
+        let mut random = Random::new();
+        let mut window: Vec<SlabBytes> = (0..WINDOW).map(|_| read(&pool, LEN, LEN)).collect();
         group.bench_function(reuse.as_str(), |bencher| {
             bencher.iter(|| {
                 let at = random.below(WINDOW);
-                window[at] = filled(&pool);
+                window[at] = read(&pool, LEN, LEN);
             });
         });
         let stats = pool.stats();
         let (memory, ledger) = (stats.memory_bytes as f64 / 1e6, stats.ledger_bytes as f64 / 1e6);
         println!("{reuse:?}: {memory:.1} MB of slabs and {ledger:.2} MB of ledger for 4.2 MB of slices; {stats:?}");
     }
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random::new();
     let mut window: Vec<Vec<u8>> = (0..WINDOW).map(|_| vec![7; LEN]).collect();
     group.bench_function("vec", |bencher| {
         bencher.iter(|| {

@@ -21,7 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-const SLABS: usize = 100_000;
+/// With `--test` each bench is to run, and nothing is measured.
+fn slabs() -> usize {
+    if std::env::args().any(|argument| argument == "--test") { 1_000 } else { 100_000 }
+}
+
 const SLICES: usize = 10;
 
 /// Xorshift.
@@ -74,17 +78,18 @@ impl Write for Sink {
 }
 
 fn large(criterion: &mut Criterion) {
-    let (pool, held) = crowd(SLABS);
+    let slabs = slabs();
+    let (pool, held) = crowd(slabs);
     let report = pool.report();
-    assert_eq!((report.totals.slabs, report.totals.slices), (SLABS, SLABS * SLICES));
+    assert_eq!((report.totals.slabs, report.totals.slices), (slabs, slabs * SLICES));
 
     let mut group = criterion.benchmark_group("take");
-    group.sample_size(20).throughput(Throughput::Elements((SLABS * SLICES) as u64));
+    group.sample_size(20).throughput(Throughput::Elements((slabs * SLICES) as u64));
     group.bench_function("report of 1e5 slabs, 1e6 slices", |bencher| bencher.iter_with_large_drop(|| pool.report()));
     group.finish();
 
     let mut group = criterion.benchmark_group("write");
-    group.sample_size(10).throughput(Throughput::Elements((SLABS * SLICES) as u64));
+    group.sample_size(10).throughput(Throughput::Elements((slabs * SLICES) as u64));
     group.bench_function("text for a terminal", |bencher| bencher.iter(|| report.to_string()));
     for &format in Format::ALL {
         group.bench_function(format.name(), |bencher| {

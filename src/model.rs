@@ -80,7 +80,7 @@ impl Ledger {
         let mut attached = self.0.attach_around(want, &mut raw::Search::default(), &mut emptied);
         assert!(emptied.len() < 2, "one slab is emptied once");
         if let Some(attached) = &mut attached {
-            assert!(attached.next_hole(n), "it was chosen for its hole");
+            assert!(attached.first_hole(n), "it was chosen for its hole");
         }
         (attached.map(Attached), emptied.pop().map(Idle))
     }
@@ -236,7 +236,7 @@ impl Attached {
         self.0.alloc(n, label(0)).map(Unique)
     }
 
-    /// Goes on to the next hole with room for `n` bytes.
+    /// Goes on to the next hole with room for `n` bytes, unless this thread is to stop.
     pub fn next_hole(&mut self, n: usize) -> bool {
         self.0.next_hole(n)
     }

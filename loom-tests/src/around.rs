@@ -64,6 +64,13 @@ pub const MODELS: &[Model] = &[
         body: closing_against_attaching_around,
     },
     Model {
+        name: "closing_against_the_next_hole",
+        preemptions: None,
+        floor: 3,
+        outcomes: &["stepped", "stopped"],
+        body: closing_against_the_next_hole,
+    },
+    Model {
         name: "holes_are_not_reclaimed",
         preemptions: None,
         floor: 1,
@@ -292,6 +299,30 @@ fn closing_against_attaching_around() {
     let attached = other.join().unwrap().expect("closing moves nothing");
     reach("closed");
     assert!(attached.alloc(16, 2).is_none(), "cut from a closed ledger");
+    assert!(attached.detach().is_none());
+    release_all([a]);
+}
+
+/// The owner goes on to the next hole while another thread closes the ledger. Catches a limit of 0 that is overwritten: it would cut
+/// from a closed ledger.
+fn closing_against_the_next_hole() {
+    let ledger = ledger();
+    let attached = ledger.slab(SIZE).attach();
+    let lead = attached.cut(16).unwrap();
+    let a = attached.alloc(8, 1).unwrap();
+    assert!(lead.release().is_none());
+    assert!(attached.detach().is_none());
+    // Holes: 0..16 and 24..64.
+    let (attached, emptied) = ledger.attach_around(SIZE, 16);
+    assert!(emptied.is_none());
+    let mut attached = attached.expect("nobody else moves");
+    let other = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.close())
+    };
+    reach(if attached.next_hole(16) { "stepped" } else { "stopped" });
+    other.join().unwrap();
+    assert!(attached.alloc(8, 2).is_none() && !attached.next_hole(8), "cut from a closed ledger");
     assert!(attached.detach().is_none());
     release_all([a]);
 }

@@ -128,14 +128,14 @@ fn owner_settles_what_guests_drop() {
     let ledger = ledger();
     let attached = ledger.slab(64).attach();
     let a = attached.alloc(16, 1).unwrap();
-    let (b, c) = (a.clone(), a.clone());
+    let (b, c, d) = (a.clone(), a.clone(), a.clone());
     let guest = thread::spawn(move || {
         assert!(b.release().is_none() && c.release().is_none(), "an attached slab is not emptied by guests");
     });
-    // The tally holds three: settled here.
-    let d = a.clone();
+    // The tally holds more than three, and both segments are used up: settled here.
+    let e = a.clone();
     assert!(!attached.is_drained());
-    assert!(a.release().is_none() && d.release().is_none());
+    assert!(a.release().is_none() && d.release().is_none() && e.release().is_none());
     guest.join().unwrap();
     assert!(attached.is_drained());
     drop(attached.detach().expect("nobody else holds it"));
@@ -147,7 +147,7 @@ fn owner_settles_what_guests_made() {
     let ledger = ledger();
     let attached = ledger.slab(64).attach();
     let a = attached.alloc(16, 1).unwrap();
-    let maker = thread::spawn(move || [a.clone(), a.clone(), a.clone(), a.clone(), a.clone(), a]);
+    let maker = thread::spawn(move || [a.clone(), a.clone(), a.clone(), a.clone(), a.clone(), a.clone(), a]);
     let [b, rest @ ..] = maker.join().unwrap();
     let guest = thread::spawn(move || assert!(b.release().is_none(), "an attached slab is not emptied by guests"));
     for handle in rest {

@@ -24,13 +24,12 @@ impl SlabPool {
     pub fn alloc(&self, n: usize) -> SlabBytesMut {
         let label = Label { site: Location::caller(), tag: 0 };
         // Straight from the current slab: no `Result` on the way, which would go through memory.
-        match raw::alloc_current(self.id(), n, label) {
+        match raw::alloc_quick(self.id(), n, label) {
             Some(raw) => SlabBytesMut::from_raw(raw),
             None => self.alloc_or_panic(n, label),
         }
     }
 
-    #[cold]
     #[inline(never)]
     #[track_caller]
     fn alloc_or_panic(&self, n: usize, label: Label) -> SlabBytesMut {
@@ -48,6 +47,10 @@ impl SlabPool {
     #[inline]
     #[track_caller]
     pub fn try_alloc(&self, n: usize) -> Result<SlabBytesMut, AllocError> {
-        self.alloc_raw(n, Label { site: Location::caller(), tag: 0 }).map(SlabBytesMut::from_raw)
+        let label = Label { site: Location::caller(), tag: 0 };
+        match raw::alloc_quick(self.id(), n, label) {
+            Some(raw) => Ok(SlabBytesMut::from_raw(raw)),
+            None => self.alloc_raw(n, label).map(SlabBytesMut::from_raw),
+        }
     }
 }

@@ -148,7 +148,15 @@ impl SlabBytes {
     #[track_caller]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> SlabBytes {
         let (start, len) = start_and_len(range, self.len());
-        SlabBytes { raw: self.raw.slice(start, len, self.label()) }
+        match self.raw.slice_quick(start, len, self.label()) {
+            Some(raw) => SlabBytes { raw },
+            None => self.slice_slow(start, len, self.label()),
+        }
+    }
+
+    #[inline(never)]
+    fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
+        SlabBytes { raw: self.raw.slice(start, len, label) }
     }
 
     /// The slice that `subset`, a part of this one, lies in: for parsers that return plain `&[u8]`.
@@ -321,6 +329,20 @@ pub(crate) fn out_of_memory(len: usize) -> ! {
 impl Drop for SlabBytes {
     #[inline]
     fn drop(&mut self) {
+        if !self.raw.release_quick() {
+            self.drop_slow();
+        }
+    }
+}
+
+impl SlabBytes {
+    #[inline(never)]
+    fn clone_slow(&self, label: Label) -> SlabBytes {
+        SlabBytes { raw: self.raw.another(label) }
+    }
+
+    #[inline(never)]
+    fn drop_slow(&mut self) {
         settle(core::mem::replace(&mut self.raw, Shared::empty()).release());
     }
 }
@@ -330,7 +352,10 @@ impl Clone for SlabBytes {
     #[inline]
     #[track_caller]
     fn clone(&self) -> SlabBytes {
-        SlabBytes { raw: self.raw.another(self.label()) }
+        match self.raw.another_quick(self.label()) {
+            Some(raw) => SlabBytes { raw },
+            None => self.clone_slow(self.label()),
+        }
     }
 }
 

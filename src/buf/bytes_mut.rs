@@ -119,9 +119,11 @@ impl SlabBytesMut {
     #[must_use]
     #[inline]
     pub fn freeze(self) -> SlabBytes {
-        let (raw, emptied) = self.into_raw().freeze();
-        settle(emptied);
-        SlabBytes::from_raw(raw)
+        let mut this = ManuallyDrop::new(self);
+        match this.raw.freeze_quick() {
+            Some(raw) => SlabBytes::from_raw(raw),
+            None => ManuallyDrop::into_inner(this).freeze_slow(),
+        }
     }
 
     /// Cuts off everything from `at` on, filled or not.
@@ -302,7 +304,23 @@ fn label() -> Label {
 impl Drop for SlabBytesMut {
     #[inline]
     fn drop(&mut self) {
+        if !self.raw.release_quick() {
+            self.drop_slow();
+        }
+    }
+}
+
+impl SlabBytesMut {
+    #[inline(never)]
+    fn drop_slow(&mut self) {
         settle(core::mem::replace(&mut self.raw, Unique::nothing()).release());
+    }
+
+    #[inline(never)]
+    fn freeze_slow(self) -> SlabBytes {
+        let (raw, emptied) = self.into_raw().freeze();
+        settle(emptied);
+        SlabBytes::from_raw(raw)
     }
 }
 

@@ -65,7 +65,7 @@ impl Core {
             if self.config.zero_on_recycle {
                 attached.zero_holes();
             }
-            attached.next_hole(n);
+            attached.first_hole(n);
         }
         found
     }

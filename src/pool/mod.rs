@@ -115,7 +115,6 @@ impl SlabPool {
         SlabPool::builder().env("SLAB")?.build()
     }
 
-    #[inline]
     pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         match raw::alloc_current(self.0.id, n, label) {
             Some(raw) => Ok(raw),

@@ -15,18 +15,15 @@ impl Segment {
     /// Allocator of the segments that threads without an identity share, under the slab's growth lock.
     pub(super) const SHARED: u32 = thread::GONE - 1;
 
-    /// A slot off the list of the segment the owner is at. Only for the owner.
-    #[inline(always)]
-    pub(super) fn pop_for_owner(header: &Header) -> Option<NonNull<Slot>> {
-        // Relaxed: only the owner touches it.
-        Segment::pop(NonNull::new(header.own.segment.load(Ordering::Relaxed))?)
-    }
-
-    /// A slot from another of the owner's segments, or from a new one. Only for the owner.
-    pub(super) fn pop_for_owner_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
-        if let Some(slot) = NonNull::new(header.own.segment.load(Ordering::Relaxed)).and_then(Segment::sweep_and_pop) {
-            return Some(slot);
+    /// Finds the owner a segment that has a free slot: the one at hand, another of its own, or a new one. Only for the owner.
+    pub(super) fn next_for_owner(header: &Header, this: NonNull<Header>, me: u32) -> bool {
+        if let Some(segment) = NonNull::new(header.own.segment.load(Ordering::Relaxed)) {
+            // SAFETY: segments are type-stable.
+            if unsafe { segment.as_ref() }.sweep() {
+                return header.refill();
+            }
         }
+        header.put_down();
         for _ in 0..LOOKS {
             let rotor = header.own.rotor.load(Ordering::Relaxed);
             let candidate = if rotor.is_null() { header.first_segment() } else { rotor };
@@ -34,16 +31,16 @@ impl Segment {
             // SAFETY: segments are type-stable.
             let segment_ref = unsafe { segment.as_ref() };
             header.own.rotor.store(segment_ref.next(), Ordering::Relaxed);
-            if segment_ref.owner() == me {
-                if let Some(slot) = Segment::pop(segment).or_else(|| Segment::sweep_and_pop(segment)) {
-                    header.own.segment.store(segment.as_ptr(), Ordering::Relaxed);
-                    return Some(slot);
-                }
+            if segment_ref.owner() == me && (!segment_ref.is_full() || segment_ref.sweep()) {
+                header.take_up(segment.as_ptr());
+                return true;
             }
         }
-        let (segment, slot) = header.grow(this, me)?;
-        header.own.segment.store(segment.as_ptr(), Ordering::Relaxed);
-        Some(slot)
+        // SAFETY: segments are type-stable.
+        let some = |segment: NonNull<Segment>| (!unsafe { segment.as_ref() }.is_full()).then_some(());
+        let Some((segment, ())) = header.grow(this, me, some) else { return false };
+        header.take_up(segment.as_ptr());
+        true
     }
 
     fn sweep_and_pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
@@ -51,10 +48,19 @@ impl Segment {
         if unsafe { this.as_ref() }.sweep() { Segment::pop(this) } else { None }
     }
 
+    /// A slot from the segment of a handle that the caller has, if it allocates from there: as a thread does that left the slab to its
+    /// slices. Not for the slab's owner.
+    #[inline]
+    pub(super) fn pop_beside(slot: NonNull<Slot>) -> Option<NonNull<Slot>> {
+        let segment = Segment::of(slot);
+        // SAFETY: segments are type-stable.
+        if thread::is(unsafe { segment.as_ref() }.owner()) { Segment::pop(segment) } else { None }
+    }
+
     #[inline]
     pub(super) fn pop_for_guest(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
         if planted(Plant::RemotePopsOwnersSlot) {
-            return NonNull::new(header.own.segment.load(Ordering::Relaxed)).and_then(Segment::pop);
+            return header.slot_at_hand().or_else(|| Segment::pop(NonNull::new(header.first_segment())?));
         }
         if let Some(hint) = thread::hint(header.fixed.uid).and_then(|segment| NonNull::new(segment.cast::<Segment>())) {
             // SAFETY: the hint was taken from a slab with this unique id, so from this ledger, which still lives; its
@@ -101,7 +107,7 @@ impl Segment {
         }
         drop(growth);
         if taken.is_none() {
-            let (segment, slot) = header.grow(this, me)?;
+            let (segment, slot) = header.grow(this, me, Segment::pop)?;
             thread::remember(header.fixed.uid, segment.as_ptr().cast());
             return Some(slot);
         }
@@ -115,17 +121,23 @@ impl Header {
         self.fixed.segments.load(Ordering::Acquire)
     }
 
-    /// Adds a segment that `me` allocates from, and takes a slot from it. `None` when the ledger's budget or the memory is
-    /// used up.
-    fn grow(&self, this: NonNull<Header>, me: u32) -> Option<(NonNull<Segment>, NonNull<Slot>)> {
+    /// Adds a segment that `me` allocates from. `None` when the ledger's budget or the memory is used up.
+    ///
+    /// `first` takes what the caller wants of it before anyone else knows the segment: a shared one may be emptied by others as soon as
+    /// they do.
+    fn grow<T>(
+        &self,
+        this: NonNull<Header>,
+        me: u32,
+        first: impl FnOnce(NonNull<Segment>) -> Option<T>,
+    ) -> Option<(NonNull<Segment>, T)> {
         // SAFETY: the ledger outlives its slabs, and the caller holds a reference or owns the slab.
         let ledger = unsafe { &*self.fixed.ledger };
         let segment = ledger.segment(this)?;
         // SAFETY: segments are type-stable; this one is nobody else's yet.
         let segment_ref = unsafe { segment.as_ref() };
         segment_ref.set_owner(me);
-        // Before anyone else knows the segment: a shared one may be emptied by others as soon as they do.
-        let Some(slot) = Segment::pop(segment) else {
+        let Some(taken) = first(segment) else {
             // Threads that drop parked slices are in the middle of it with every one of its slots.
             segment_ref.set_next(core::ptr::null_mut());
             ledger.take_segments(segment.as_ptr());
@@ -137,7 +149,7 @@ impl Header {
         }
         let _growth = self.fixed.growth.lock();
         self.push_segment(segment);
-        Some((segment, slot))
+        Some((segment, taken))
     }
 
     fn push_segment(&self, segment: NonNull<Segment>) {
@@ -161,7 +173,6 @@ impl Header {
             next = segment.next();
         }
         self.reset_noted(noted);
-        self.own.segment.store(first, Ordering::Relaxed);
         self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
     }
 

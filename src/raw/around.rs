@@ -192,6 +192,27 @@ impl Header {
         (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
     }
 
+    /// The owner goes on to the next hole with room for `n` bytes, if there is one. It does not if the limit is 0: it is to stop, as
+    /// everybody learns who closes the pool, records it, or waits for memory.
+    pub(super) fn next_hole(this: NonNull<Header>, n: usize) -> bool {
+        // SAFETY: the caller owns the slab, whose header lives.
+        let header = unsafe { this.as_ref() };
+        let limit = header.limit();
+        if limit == 0 {
+            return false;
+        }
+        // SAFETY: only the owner reaches them, and nothing here calls back.
+        let Some(hole) = (unsafe { &mut *header.own.holes.get() }).next(n) else { return false };
+        header.start_at(hole);
+        header.change_limit(limit, hole.end() - poison::MARGIN)
+    }
+
+    fn start_at(&self, hole: Extent) {
+        // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
+        unsafe { self.wipe_hole_if_must(hole) };
+        self.set_cursor(if planted(Plant::HoleFromTheStart) { 0 } else { hole.offset() });
+    }
+
     /// Segments that nobody alive allocates from are `me`'s from now on. Only for the owner of a slab with slices.
     fn adopt_segments(&self, me: u32) {
         let _growth = self.fixed.growth.lock();
@@ -210,8 +231,8 @@ impl Header {
             }
             next = segment_ref.next();
         }
-        self.own.segment.store(mine, Ordering::Relaxed);
         self.own.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
+        self.take_up(mine);
     }
 }
 
@@ -229,23 +250,28 @@ impl Attached {
         }
         let ledger = header_ref.attach_around(me);
         header_ref.adopt_segments(me);
-        Attached::with_holes(header, ledger, holes)
+        let mut attached = Attached::new(header, ledger);
+        *attached.holes_mut() = holes;
+        attached
     }
 
-    /// Goes on to the next hole with room for `n` bytes, if there is one.
+    /// Goes on to the next hole with room for `n` bytes, if there is one, and the thread is not to stop.
     pub(crate) fn next_hole(&mut self, n: usize) -> bool {
-        let Some(hole) = self.holes.next(n) else { return false };
-        let header = self.header();
-        // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
-        unsafe { header.wipe_hole_if_must(hole) };
-        header.set_cursor(if planted(Plant::HoleFromTheStart) { 0 } else { hole.offset() });
+        Header::next_hole(NonNull::from(self.header()), n)
+    }
+
+    /// Opens the first hole with room for `n` bytes.
+    pub(crate) fn first_hole(&mut self, n: usize) -> bool {
+        let Some(hole) = self.holes_mut().next(n) else { return false };
+        self.header().start_at(hole);
         self.open(hole.end() - poison::MARGIN);
         true
     }
 
     /// Overwrites the holes with zeros.
     pub(crate) fn zero_holes(&self) {
-        for hole in self.holes.iter() {
+        // SAFETY: as in `holes_mut`.
+        for hole in unsafe { &*self.header().own.holes.get() }.iter() {
             // SAFETY: in bounds of the slab; nobody but this thread could cut a slice from a hole.
             unsafe { self.header().open_and_wipe(hole.offset(), hole.len()) };
         }

@@ -5,79 +5,86 @@ use super::notes::Note;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
+use super::word::Word;
 use crate::config::Level;
 use crate::sync::{Ordering, Plant, clock, planted, thread};
 use core::ptr::NonNull;
 
 impl Header {
-    /// Makes a reference and its slot, from a handle that the caller holds or as the owner. `None` for the slot means that
-    /// the slab is untracked, or that the ledger may not grow: the reference counts all the same.
+    /// Makes a reference and its slot where that is nothing but a few stores: the caller owns the slab and is in no scope, there is
+    /// nothing to note, and a slot is at hand. `None` where it is not so, and nothing was done.
     #[inline(always)]
-    pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
+    pub(super) fn enlist_quick(&self, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
+        if !thread::is_out_of_scopes(self.owner()) || !self.depth().is_plain() {
+            return None;
+        }
+        let slot = self.join_with_slot()?;
+        self.publish_plain(slot, entry(), self.birth());
+        Some(slot)
+    }
+
+    /// Makes a reference and its slot, from a handle that the caller holds or as the owner. The word is without a slot if the slab is
+    /// untracked, or the ledger may not grow: the reference counts all the same.
+    pub(super) fn enlist(this: NonNull<Header>, entry: Entry) -> Word {
         // SAFETY: the caller holds a reference, or owns the slab.
         let header = unsafe { this.as_ref() };
-        if thread::is(header.owner()) { Header::enlist_as_owner(this, entry) } else { Header::enlist_slow(this, entry) }
+        if thread::is(header.owner()) {
+            Header::enlist_as_owner(this, entry)
+        } else {
+            Header::enlist_as_guest(this, entry)
+        }
     }
 
     /// The same, for the owner.
-    #[inline(always)]
-    pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: the caller owns the slab.
-        let header = unsafe { this.as_ref() };
-        let depth = header.depth();
-        if depth.is_plain() && thread::scope() == 0 {
-            if let Some(slot) = Segment::pop_for_owner(header) {
-                header.join_as_owner();
-                header.publish_plain(slot, entry, depth.plain_has_sites(), header.birth());
-                return Some(slot);
-            }
-        } else if depth.has_slots_only() {
-            return Header::enlist_noted(this, entry);
-        }
-        Header::enlist_slow(this, entry)
-    }
-
-    /// The same in a scope, or on a slab that has notes.
     #[inline(never)]
-    fn enlist_noted(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
+    pub(super) fn enlist_as_owner(this: NonNull<Header>, entry: Entry) -> Word {
         // SAFETY: the caller owns the slab.
         let header = unsafe { this.as_ref() };
-        let Some(slot) = Segment::pop_for_owner(header) else { return Header::enlist_slow(this, entry) };
-        header.join_as_owner();
-        let sited = header.depth().code() >= Level::SITES;
-        header.charge_new(slot, entry.parent, sited, 0);
-        header.publish_plain(slot, entry, sited, header.birth());
-        Some(slot)
+        if header.depth().code() == 0 {
+            header.join_as_owner();
+            return Word::untracked(this);
+        }
+        let slot = header.join_with_slot().or_else(|| header.join_with_next_slot(this));
+        match slot {
+            Some(slot) => header.publish(slot, entry, header.birth()),
+            None => {
+                header.join_as_owner();
+                header.count_unlisted(1);
+            }
+        }
+        Word::tracked(slot, this)
     }
 
     #[cold]
     #[inline(never)]
-    fn enlist_slow(this: NonNull<Header>, entry: Entry) -> Option<NonNull<Slot>> {
-        // SAFETY: as in `enlist`.
+    fn join_with_next_slot(&self, this: NonNull<Header>) -> Option<NonNull<Slot>> {
+        if Segment::next_for_owner(self, this, thread::id()) { self.join_with_slot() } else { None }
+    }
+
+    /// The same, for everybody else.
+    #[inline]
+    fn enlist_as_guest(this: NonNull<Header>, entry: Entry) -> Word {
+        // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };
-        let me = thread::id();
-        let owns = header.owner() == me;
         let slot = match header.depth().code() {
             0 => None,
-            // Not tried yet for a slab with stacks.
-            _ if owns => Segment::pop_for_owner(header).or_else(|| Segment::pop_for_owner_slow(header, this, me)),
-            _ => Segment::pop_for_guest(header, this, me),
+            _ => entry
+                .parent
+                .and_then(Segment::pop_beside)
+                .or_else(|| Segment::pop_for_guest(header, this, thread::id())),
         };
-        let publish = |tick| match slot {
-            Some(slot) => header.publish(slot, entry, tick),
+        let publish = || match slot {
+            Some(slot) => header.publish(slot, entry, clock::last()),
             None => header.count_unlisted(1),
         };
-        if owns {
-            header.join_as_owner();
-            publish(header.birth());
-        } else if planted(Plant::PublishBeforeRef) {
-            publish(clock::last());
+        if planted(Plant::PublishBeforeRef) {
+            publish();
             header.join();
         } else {
             header.join();
-            publish(clock::last());
+            publish();
         }
-        slot
+        Word::tracked(slot, this)
     }
 
     /// Makes a reference without a slot, from one that the caller holds.
@@ -108,12 +115,12 @@ impl Header {
         }
     }
 
-    /// Fills a slot in and shows it, for a handle that there is nothing to note of.
+    /// Fills a slot in and shows it, for a handle that there is nothing to note of. The site is in there at every level, for that
+    /// costs less than to ask: who reads it does so.
     #[inline(always)]
-    fn publish_plain(&self, slot: NonNull<Slot>, entry: Entry, sited: bool, tick: u32) {
-        let site = if sited { Some(entry.site) } else { None };
+    fn publish_plain(&self, slot: NonNull<Slot>, entry: Entry, tick: u32) {
         // SAFETY: slots are type-stable, and this one was taken for the caller.
-        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, site, entry.mark, tick);
+        unsafe { slot.as_ref() }.publish(entry.extent, entry.root, entry.site, entry.mark, tick);
     }
 
     /// Fills a slot in and shows it.
@@ -123,7 +130,7 @@ impl Header {
         if !depth.is_plain() || thread::scope() != 0 {
             self.note(slot, entry.parent, depth);
         }
-        self.publish_plain(slot, entry, depth.code() >= Level::SITES, tick);
+        self.publish_plain(slot, entry, tick);
     }
 
     /// Notes what the handle that is about to be published is charged to, and its stack.
@@ -133,7 +140,7 @@ impl Header {
         if let Some(parent) = parent.filter(|_| trace != 0 && depth.is_suspect()) {
             self.with_note(parent, |note| note.set_trace(trace));
         }
-        self.charge_new(slot, parent, depth.code() >= Level::SITES, trace);
+        self.charge_new(slot, parent, depth.has_sites(), trace);
     }
 
     /// Charges the handle that is about to be published to the thread's scope, or else to its parent's.
@@ -158,7 +165,7 @@ impl Header {
 
     /// Changes the note of a handle that the caller holds.
     fn with_note(&self, slot: NonNull<Slot>, change: impl FnOnce(&Note)) {
-        if self.depth().code() < Level::SITES {
+        if !self.depth().has_sites() {
             return;
         }
         // SAFETY: slots and segments are type-stable.
@@ -184,49 +191,38 @@ impl Header {
         });
     }
 
-    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots.
-    #[inline(always)]
+    /// Clears a slot and drops its reference, in this order: references are never fewer than live slots. Returns the slab to whoever
+    /// emptied it: never to its owner.
+    #[inline]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
-        if Header::delist_as_owner(slot) { None } else { Header::delist_slow(slot) }
-    }
-
-    /// The same for the owner, whose drop empties nothing. Says whether the calling thread is that.
-    #[inline(always)]
-    pub(super) fn delist_as_owner(slot: NonNull<Slot>) -> bool {
         let segment = Segment::of(slot);
         // SAFETY: segments are type-stable, and a live handle's segment names its slab.
         let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
         // SAFETY: slots, segments and headers are type-stable.
-        let (slot_ref, segment, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
-        let owner = header.owner();
-        if thread::is(owner) {
-            segment.clear(slot_ref, owner);
-            header.leave_as_owner();
-            return true;
+        let (slot, segment_ref, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
+        if thread::is(header.owner()) {
+            if !header.leave_with_slot(segment, slot, || ()) {
+                segment_ref.clear(slot);
+                header.leave_as_owner();
+            }
+            return None;
         }
-        false
-    }
-
-    #[inline(never)]
-    fn delist_slow(slot: NonNull<Slot>) -> Option<Idle> {
-        Header::delist_as_guest(slot)
-    }
-
-    /// The same for everybody else. For those who are out of line already.
-    #[inline]
-    pub(super) fn delist_as_guest(slot: NonNull<Slot>) -> Option<Idle> {
-        let me = thread::id();
-        // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        // SAFETY: as above.
-        let this = unsafe { NonNull::new_unchecked(segment.header()) };
         if planted(Plant::RefBeforeSlot) {
             let idle = Header::leave(this);
-            segment.clear(slot, me);
+            segment_ref.clear(slot);
             return idle;
         }
-        segment.clear(slot, me);
+        segment_ref.clear(slot);
         Header::leave(this)
+    }
+
+    /// The same where that is nothing but a few stores: the caller owns the slab and has the slot's segment at hand. Says whether it was so; if not, nothing was done. Calls `before` first.
+    #[inline(always)]
+    pub(super) fn delist_quick(slot: NonNull<Slot>, before: impl FnOnce(&Header, &Slot)) -> bool {
+        let segment = Segment::of(slot);
+        // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
+        let (slot, header) = unsafe { (slot.as_ref(), &*segment.as_ref().header()) };
+        thread::is(header.owner()) && header.leave_with_slot(segment, slot, || before(header, slot))
     }
 
     /// Drops a reference that has no slot.

@@ -8,10 +8,11 @@
 //! live slots + handles being made or dropped + untracked handles = true references
 //! ```
 //!
-//! The owner thread counts its own handles in `local`, a relaxed load and store that costs nothing; everybody else, and
+//! The owner thread counts its own handles in `local`, its [tally](super::tally): a relaxed load and store that cost nothing; everybody else, and
 //! the owner after it has detached the slab, counts in `state` with one read-modify-write. A reference that one side made
 //! may be dropped by the other: `local` may be negative, and `state.refs` below `BIAS`.
 
+use super::around::Holes;
 use super::ledger::Ledger;
 use super::segment::Segment;
 use super::slab::Idle;
@@ -27,10 +28,6 @@ use std::sync::Arc;
 
 /// Added to `state.refs` while a thread owns the slab, so that no other thread can count it down to zero.
 pub(super) const BIAS: u32 = 1 << 30;
-/// The owner moves its tally into `state` when that has come this far from 0, in either direction. Else a slab that stays
-/// attached while the owner only clones and others only drop would run out of numbers. Small where the rare path is to be the
-/// common one.
-const SETTLE: i32 = if cfg!(bufslab_loom) { 3 } else { BIAS as i32 / 4 };
 /// One claim: a slot was taken by somebody else than the owner, or the slab changed hands.
 pub(super) const CLAIM: u64 = 1 << 32;
 
@@ -70,21 +67,15 @@ impl Depth {
         self.0 & Depth::LEVEL
     }
 
-    /// Whether handles have slots and nothing else, unless the thread is in a scope.
+    /// Whether handles that have slots have nothing else, unless the thread is in a scope.
     #[inline(always)]
     pub(super) fn is_plain(self) -> bool {
-        self.0.wrapping_sub(Level::COUNTERS) <= Level::SITES - Level::COUNTERS
+        self.0 <= Level::SITES
     }
 
-    /// Whether a plain slab's slots have sites.
-    #[inline(always)]
-    pub(super) fn plain_has_sites(self) -> bool {
-        self.0 >= Level::SITES
-    }
-
-    /// Whether handles have slots and perhaps notes, and no stacks.
-    pub(super) fn has_slots_only(self) -> bool {
-        Depth(self.0 & !Depth::NOTED).is_plain()
+    /// Whether the sites of handles are to be known.
+    pub(super) fn has_sites(self) -> bool {
+        self.code() >= Level::SITES
     }
 
     pub(super) fn is_suspect(self) -> bool {
@@ -132,20 +123,22 @@ pub(super) struct Fixed {
     pub(super) witness: Witness,
 }
 
-/// What only the owner writes. Others read `local`, for reports.
+/// What only the owner writes. Others read its tally, for reports.
 pub(super) struct Own {
-    /// The owner's tally of references made minus references dropped, as a two's complement number.
-    local: AtomicU32,
+    /// The owner's tally and free slots; see [`super::tally`].
+    pub(super) word: AtomicU64,
     /// First byte that was not handed out yet.
     cursor: AtomicU32,
     /// The tick of when the slab was attached around slices that it had already; 0 if it was attached empty.
     birth: AtomicU32,
     /// Times an owner started over in this slab after it had drained. Never set back.
     resets: AtomicU64,
-    /// The segment the owner takes slots from.
+    /// The segment the owner takes slots from; null if there is none.
     pub(super) segment: AtomicPtr<Segment>,
     /// The segment it will look at next when that one has none left.
     pub(super) rotor: AtomicPtr<Segment>,
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) holes: UnsafeCell<Holes>,
 }
 
 /// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
@@ -156,7 +149,7 @@ pub(crate) struct Header {
     pub(super) own: CachePadded<Own>,
 }
 
-// SAFETY: `keep` is written and taken only by whoever has the slab to itself, ordered by `state`; `ledger` is only
+// SAFETY: `keep` is written and taken only by whoever has the slab to itself, ordered by `state`; so are `holes`, or by its owner; `ledger` is only
 // dereferenced while something keeps the ledger alive. All else is atomic or locked.
 unsafe impl Send for Header {}
 // SAFETY: as above.
@@ -200,12 +193,13 @@ impl Header {
             }),
             state: CachePadded::new(AtomicU64::new(0)),
             own: CachePadded::new(Own {
-                local: AtomicU32::new(0),
+                word: AtomicU64::new(0),
                 cursor: AtomicU32::new(0),
                 birth: AtomicU32::new(0),
                 resets: AtomicU64::new(0),
                 segment: AtomicPtr::new(ptr::null_mut()),
                 rotor: AtomicPtr::new(ptr::null_mut()),
+                holes: UnsafeCell::new(Holes::default()),
             }),
         }
     }
@@ -228,8 +222,11 @@ impl Header {
         Depth(self.fixed.depth.load(Ordering::Relaxed))
     }
 
-    /// For a new life of the slab, which keeps its segments and what notes they have.
+    /// For a new life of the slab, which keeps its segments and what notes they have. Where nothing is tracked no slot is at hand.
     pub(super) fn set_level(&self, level: Level) {
+        if level == Level::Off {
+            self.put_down();
+        }
         let noted = self.depth().0 & Depth::NOTED;
         self.fixed.depth.store(level.code().min(Depth::LEVEL) | noted, Ordering::Relaxed);
         self.fixed.parked.store(0, Ordering::Relaxed);
@@ -306,6 +303,16 @@ impl Header {
         self.fixed.limit.store(limit, Ordering::Relaxed);
     }
 
+    /// The owner sets another limit, if nobody has set it to 0 meanwhile. Says whether it did.
+    pub(super) fn change_limit(&self, from: usize, to: usize) -> bool {
+        if planted(Plant::HoleUnasked) {
+            self.set_limit(to);
+            return true;
+        }
+        // A read-modify-write: of this and a store of 0 one is first. Relaxed: as in `set_limit`.
+        self.fixed.limit.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(super) fn generation(&self) -> u64 {
         // Acquire: pairs with the Release in `bump_generation`; what a report reads next is of this generation or newer.
         self.fixed.generation.load(Ordering::Acquire)
@@ -353,59 +360,12 @@ impl Header {
         self.own.resets.store(self.resets() + 1, Ordering::Relaxed);
     }
 
-    #[inline]
-    pub(super) fn local(&self) -> u32 {
-        self.own.local.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(super) fn set_local(&self, local: u32) {
-        self.own.local.store(local, Ordering::Relaxed);
-    }
-
     pub(super) fn state(&self) -> State {
         // Acquire: pairs with the Release of every reference given back; who sees a count sees what its droppers did.
         State(self.state.load(if planted(Plant::StateRelaxed) { Ordering::Relaxed } else { Ordering::Acquire }))
     }
 
     // ---- References.
-
-    /// The owner makes a reference. No read-modify-write.
-    #[inline]
-    pub(super) fn join_as_owner(&self) {
-        let mut local = self.local();
-        if local as i32 >= SETTLE {
-            local = self.settle();
-        }
-        self.set_local(local.wrapping_add(1));
-    }
-
-    /// The owner drops a reference. No read-modify-write.
-    #[inline]
-    pub(super) fn leave_as_owner(&self) {
-        self.fixed.witness.read();
-        let mut local = self.local();
-        if local as i32 <= -SETTLE {
-            local = self.settle();
-        }
-        self.set_local(local.wrapping_sub(1));
-    }
-
-    /// Moves the owner's tally into the state. Returns what is left of it: nothing.
-    #[cold]
-    #[inline(never)]
-    fn settle(&self) -> u32 {
-        let tally = if planted(Plant::SettleForgetsTally) { 0 } else { self.local() as i32 };
-        // Before the count: whoever sees the new count sees the new tally.
-        self.set_local(0);
-        // Release: pairs with the Acquire in `state`, as said. The refs stay above 0 on the way, so that nothing is borrowed
-        // from the claims.
-        let old = State(self.state.fetch_add(CLAIM.wrapping_add(i64::from(tally) as u64), Ordering::Release));
-        if old.refs().wrapping_add(tally as u32) >= BIAS + BIAS / 2 {
-            too_many_references();
-        }
-        0
-    }
 
     /// Another thread, or anyone on a detached slab, makes a reference from one it holds. One read-modify-write.
     #[inline]
@@ -480,7 +440,7 @@ impl Header {
     pub(super) fn attach(&self, me: u32) {
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
-        self.set_local(0);
+        self.reset_tally();
         self.set_cursor(0);
         self.own.birth.store(0, Ordering::Relaxed);
         self.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
@@ -501,6 +461,7 @@ impl Header {
         header.fixed.retired_tick.store(clock::read(), Ordering::Relaxed);
         header.keep_ledger(ledger);
         header.set_full_at(u32::MAX);
+        header.put_down();
         let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
         if !planted(Plant::RefundBeforeDisown) {
             // Before the refund: afterwards the slab may already be another thread's.
@@ -521,7 +482,7 @@ impl Header {
     /// Makes `me` the owner of a slab that has slices, for who has a look at it and gives up the reference that the look held.
     /// Returns what kept the ledger alive meanwhile.
     pub(super) fn attach_around(&self, me: u32) -> Arc<Ledger> {
-        self.set_local(0);
+        self.reset_tally();
         self.own.birth.store(clock::read(), Ordering::Relaxed);
         self.fixed.retired_tick.store(0, Ordering::Relaxed);
         self.set_owner(me);
@@ -574,7 +535,7 @@ impl Header {
 
 /// More handles on one slab than can be counted: only `mem::forget` in a loop gets here. Like `Arc`, the process ends.
 #[cold]
-fn too_many_references() -> ! {
+pub(super) fn too_many_references() -> ! {
     eprintln!("bufslab: more than {} handles on one slab", BIAS / 2);
     std::process::abort()
 }

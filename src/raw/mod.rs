@@ -46,6 +46,7 @@ mod slab;
 mod slot;
 mod snapshot;
 mod source;
+mod tally;
 mod unique;
 mod word;
 
@@ -63,7 +64,7 @@ pub(crate) use project::Beside;
 pub use punch::Punched;
 pub(crate) use shared::Shared;
 pub(crate) use shares::By;
-pub(crate) use slab::{Attached, Idle, Label, alloc_current};
+pub(crate) use slab::{Attached, Idle, Label, alloc_current, alloc_quick};
 pub use slot::SliceKind;
 pub(crate) use snapshot::{SlabView, SlotView};
 pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};

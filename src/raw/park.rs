@@ -337,7 +337,7 @@ impl Reading<'_> {
                 let (header, slot) = (berth.header(), berth.slot());
                 let entry = complete(slot.mark().unparked())(slot.root());
                 let entry = Entry { parent: Some(berth.slot_ptr()), ..entry };
-                let word = Word::tracked(Header::enlist(header, entry), header);
+                let word = Header::enlist(header, entry);
                 match slot.mark().is_recorded() {
                     true => recorded::derived_from_parked(berth.slot_ptr(), word),
                     false => word,

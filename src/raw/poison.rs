@@ -28,6 +28,9 @@ mod real {
     use core::ffi::c_void;
     use core::ptr::NonNull;
 
+    /// Whether somebody is told at all.
+    pub(in super::super) const IS_ON: bool = true;
+
     const GRANULE: usize = 8;
 
     /// Bytes that a hole is to be longer than what is cut from it: a red zone on either side, and what aligning takes.
@@ -155,6 +158,7 @@ mod none {
     use super::super::slot::Slot;
     use core::ptr::NonNull;
 
+    pub(in super::super) const IS_ON: bool = false;
     pub(in super::super) const SLACK: usize = 0;
     pub(in super::super) const MARGIN: usize = 0;
 

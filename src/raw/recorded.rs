@@ -42,6 +42,7 @@ fn event(kind: EventKind, slot: NonNull<Slot>) -> Event {
         false => (extent.offset(), extent.len()),
     };
     let (site, mark, _) = slot_ref.seen();
+    let site = site.filter(|_| header_of(slot).depth().has_sites());
     let (offset, len, tag) = (offset as u64, len as u64, mark.tag());
     Event { offset, len, site, tag, ..Event::new(kind, slot.as_ptr().addr()) }
 }

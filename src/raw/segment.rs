@@ -1,10 +1,10 @@
 //! Segments: slots come by the segment of 1 KiB, and a slab's ledger grows by whole segments.
 //!
 //! **A segment has one allocator, and anybody may free.** Only the thread named in `owner` takes slots from it, so taking
-//! one needs no atomic read-modify-write. That thread puts slots it frees on the segment's list; any other thread marks
+//! one needs no atomic read-modify-write. That thread marks slots it frees in the segment's list, a word of bits; any other thread marks
 //! them [`Extent::FREED`] and leaves them where they are, for the allocator's next [`sweep`](Segment::sweep).
 //!
-//! Each slot of a segment is in exactly one of five states: on the list (`DEAD`), taken and not yet published (`DEAD`),
+//! Each slot of a segment is in exactly one of five states: on the list or at its slab's owner's hand (`DEAD`), taken and not yet published (`DEAD`),
 //! live, `FREED`, or `KEPT` for a parked slice that was moved out of the slab (see `berth`). Kept slots stay so while their
 //! segment moves on to other slabs.
 
@@ -28,8 +28,18 @@ pub(crate) const SLOTS: usize = if cfg!(bufslab_loom) {
 /// A segment's size and alignment: a slot's address leads to its segment by clearing the low bits.
 pub(crate) const SEGMENT_SIZE: usize = if cfg!(bufslab_loom) { 4096 } else { 1024 };
 
-/// End of a segment's list.
-const NIL: u32 = u32::MAX;
+/// The bit of a segment's first slot. They are numbered so that a slot's address, without more ado, tells its bit.
+const FIRST: usize = SLOTS_AT / size_of::<Slot>();
+
+const SLOTS_AT: usize = core::mem::offset_of!(Segment, slots);
+
+/// Nothing, but where slots are of another size.
+const SHIFT: usize = SLOTS_AT % size_of::<Slot>();
+
+/// All slots of a segment, as bits.
+const ALL: u32 = ((1 << SLOTS) - 1) << FIRST;
+
+const _: () = assert!((SHIFT == 0 || cfg!(bufslab_loom)) && FIRST + SLOTS <= 32, "each slot has a bit");
 
 /// Some slots of one slab. Type-stable: never freed while the pool lives, though it may move on to another slab.
 #[repr(C)]
@@ -47,7 +57,8 @@ pub(crate) struct Segment {
     slots: [Slot; SLOTS],
     /// Written once, when the segment is made: whoever walks to it has to see it made.
     pub(super) made: Witness,
-    /// First slot of the list. Far from `header` and `owner`, which other threads read when they drop.
+    /// The list: a bit for each slot that may be taken, but for those that the slab's owner has at hand (see [`super::tally`]). Far
+    /// from `header` and `owner`, which other threads read when they drop.
     free: AtomicU32,
     /// Null until one of the handles is parked.
     berths: AtomicPtr<Berths>,
@@ -66,9 +77,9 @@ impl Segment {
             next: AtomicPtr::new(ptr::null_mut()),
             owner: AtomicU32::new(thread::NOBODY),
             notes: AtomicPtr::new(ptr::null_mut()),
-            slots: core::array::from_fn(|i| Slot::new(if i + 1 < SLOTS { i as u64 + 1 } else { u64::from(NIL) })),
+            slots: core::array::from_fn(|_| Slot::new()),
             made: Witness::new(),
-            free: AtomicU32::new(0),
+            free: AtomicU32::new(ALL),
             berths: AtomicPtr::new(ptr::null_mut()),
         };
         // SAFETY: fresh memory of the right layout.
@@ -111,9 +122,23 @@ impl Segment {
         unsafe { NonNull::new_unchecked((&raw mut (*this.as_ptr()).slots).cast::<Slot>().add(index)) }
     }
 
+    /// The slot with this bit.
+    #[inline(always)]
+    pub(super) fn slot_with_bit(this: NonNull<Segment>, bit: usize) -> NonNull<Slot> {
+        debug_assert!((FIRST..FIRST + SLOTS).contains(&bit));
+        // SAFETY: in bounds of the segment, and aligned; the slot has the provenance of its whole segment.
+        unsafe { this.byte_add(SHIFT).cast::<Slot>().add(bit) }
+    }
+
+    /// The bit of a slot.
+    #[inline(always)]
+    pub(super) fn bit_of(slot: NonNull<Slot>) -> usize {
+        (slot.addr().get() % SEGMENT_SIZE - SHIFT) / size_of::<Slot>()
+    }
+
     #[inline]
     pub(super) fn index_of(&self, slot: &Slot) -> usize {
-        (ptr::from_ref(slot).addr() - self.slots.as_ptr().addr()) / size_of::<Slot>()
+        Segment::bit_of(NonNull::from(slot)) - FIRST
     }
 
     /// Whether some handle here had a note. Only for who has the segment to itself.
@@ -150,9 +175,11 @@ impl Segment {
         self.berths.compare_exchange(ptr::null_mut(), berths.as_ptr(), release, Ordering::Relaxed).is_ok()
     }
 
+    // Relaxed, in these: only the allocator touches the list, and it changes hands with the slab.
+
     /// Whether the list is empty. Only for the segment's allocator.
     pub(super) fn is_full(&self) -> bool {
-        self.free.load(Ordering::Relaxed) == NIL
+        self.free.load(Ordering::Relaxed) == 0
     }
 
     /// Takes a slot off the list. Only for the segment's allocator.
@@ -160,23 +187,31 @@ impl Segment {
     pub(super) fn pop(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
         // SAFETY: segments are type-stable.
         let segment = unsafe { this.as_ref() };
-        // Relaxed, here and in `push`: only the allocator touches the list, and it changes hands with the slab.
-        let index = segment.free.load(Ordering::Relaxed);
-        if index == NIL {
+        let free = segment.free.load(Ordering::Relaxed);
+        if free == 0 {
             return None;
         }
-        let slot = Segment::slot_at(this, index as usize);
-        // SAFETY: as above.
-        segment.free.store(unsafe { slot.as_ref() }.next() as u32, Ordering::Relaxed);
-        Some(slot)
+        segment.free.store(free & (free - 1), Ordering::Relaxed);
+        Some(Segment::slot_with_bit(this, free.trailing_zeros() as usize))
     }
 
     /// Puts a dead slot on the list. Only for the segment's allocator.
     #[inline]
     pub(super) fn push(&self, slot: &Slot) {
-        let index = self.index_of(slot);
-        slot.set_next(u64::from(self.free.load(Ordering::Relaxed)));
-        self.free.store(index as u32, Ordering::Relaxed);
+        self.add_free(1 << Segment::bit_of(NonNull::from(slot)));
+    }
+
+    /// Takes all slots off the list. Only for the segment's allocator.
+    pub(super) fn take_free(&self) -> u32 {
+        let free = self.free.load(Ordering::Relaxed);
+        self.free.store(0, Ordering::Relaxed);
+        free
+    }
+
+    /// Puts dead slots on the list. Only for the segment's allocator.
+    #[inline]
+    pub(super) fn add_free(&self, free: u32) {
+        self.free.store(self.free.load(Ordering::Relaxed) | free, Ordering::Relaxed);
     }
 
     /// Collects what other threads freed. Only for the segment's allocator; says whether the list has a slot now.
@@ -198,9 +233,9 @@ impl Segment {
 
     /// Clears a slot whose handle goes away, and leaves it where its next user will find it.
     #[inline]
-    pub(super) fn clear(&self, slot: &Slot, me: u32) {
+    pub(super) fn clear(&self, slot: &Slot) {
         slot.witness.write();
-        if self.owner() == me {
+        if thread::is(self.owner()) {
             slot.set_extent(Extent::DEAD);
             self.push(slot);
         } else {

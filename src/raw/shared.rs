@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::log::EventKind;
 use super::owned::Owned;
 use super::slab::{Idle, Label};
-use super::slot::{Mark, Slot};
+use super::slot::{Extent, Mark, Slot};
 use super::snapshot;
 use super::unique::Unique;
 use super::word::{Hold, Word};
@@ -109,7 +109,6 @@ impl Shared {
     }
 
     /// A handle on `skip..skip + len` of this one. The range is in bounds.
-    #[inline]
     pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
         assert!(skip <= self.len && len <= self.len - skip);
         // SAFETY: in bounds of the same allocation, or one past its end.
@@ -117,29 +116,33 @@ impl Shared {
         if len == 0 {
             return Shared::empty_at(ptr);
         }
-        let word = self.word.another(move |slot| {
-            let mark = slot.mark();
-            if !mark.was_ever_shared() {
-                slot.set_mark(mark.ever_shared());
-            }
-            let extent = slot.own_extent().part(skip, len);
-            Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site, parent: None }
-        });
+        let word = self.word.another(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
         Shared { ptr, len, word }
     }
 
+    /// The same, if it takes no more than a few stores.
+    #[inline(always)]
+    pub(crate) fn slice_quick(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
+        assert!(skip <= self.len && len <= self.len - skip);
+        if len == 0 {
+            return None;
+        }
+        let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
+        // SAFETY: in bounds of the same allocation.
+        Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
+    }
+
     /// Another handle on the same bytes.
-    #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another(move |slot| {
-            let mark = slot.mark();
-            if !mark.was_ever_shared() {
-                slot.set_mark(mark.ever_shared());
-            }
-            let mark = mark.ever_shared().shared();
-            Entry { extent: slot.own_extent(), root: slot.root(), mark, site: label.site, parent: None }
-        });
+        let word = self.word.another(|slot| shared_with(slot, slot.own_extent(), label));
         Shared { ptr: self.ptr, len: self.len, word }
+    }
+
+    /// The same, if it takes no more than a few stores.
+    #[inline(always)]
+    pub(crate) fn another_quick(&self, label: Label) -> Option<Shared> {
+        let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label))?;
+        Some(Shared { ptr: self.ptr, len: self.len, word })
     }
 
     #[inline]
@@ -254,7 +257,7 @@ impl Shared {
             let len = self.len;
             self.with_slot(|slot| slot.set_extent(slot.own_extent().part(at, len - at)));
             let word = self.word.another(move |slot| {
-                let extent = super::slot::Extent::new(slot.own_extent().offset() - at, at);
+                let extent = Extent::new(slot.own_extent().offset() - at, at);
                 Entry { extent, root: slot.root(), mark: slot.mark(), site: label.site, parent: None }
             });
             let head = Shared { ptr: self.ptr, len: at, word };
@@ -392,13 +395,34 @@ impl Shared {
         Some((self.word.header()?, slot.as_ptr().addr(), extent.offset(), extent.len()))
     }
 
+    /// Gives up what the handle holds, if that is nothing but a few stores, and leaves it without bytes. Says whether it was so;
+    /// if not, it is to be [released](Shared::release).
+    #[inline(always)]
+    pub(crate) fn release_quick(&mut self) -> bool {
+        // SAFETY: if so, the word is not used again.
+        let released = unsafe { self.word.release_quick(|_, _| ()) };
+        if released {
+            (self.len, self.word) = (0, Word::NOTHING);
+        }
+        released
+    }
+
     /// Gives the handle up. Returns the slab to whoever emptied it.
-    #[inline]
     pub(crate) fn release(self) -> Option<Idle> {
         let this = ManuallyDrop::new(self);
         // SAFETY: the handle is consumed.
         unsafe { this.word.release() }
     }
+}
+
+/// What is listed of a handle on `extent` that shares it with the one with this slot.
+#[inline(always)]
+fn shared_with(slot: &Slot, extent: Extent, label: Label) -> Entry {
+    let mark = slot.mark();
+    if !mark.was_ever_shared() {
+        slot.set_mark(mark.ever_shared());
+    }
+    Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site, parent: None }
 }
 
 pub(super) fn retained_size(word: Word) -> usize {

@@ -58,7 +58,7 @@ impl Header {
 }
 
 fn range_of(segment: &Segment, slot: &super::slot::Slot, size: usize, by: By) -> Option<Range> {
-    let view = slot_view(segment, slot, size)?;
+    let view = slot_view(segment, slot, size, false)?;
     let number = match by {
         By::Tag => view.tag,
         By::Scope => view.scope,

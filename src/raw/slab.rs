@@ -100,9 +100,12 @@ impl Idle {
         header.hand_segments_to(me);
         header.set_punched(false);
         header.attach(me);
+        if level != Level::Off {
+            header.take_up(header.first_segment());
+        }
         let size = header.size();
         let (header, ledger) = self.into_parts();
-        let attached = Attached::with_holes(header, ledger, Holes::default());
+        let attached = Attached::new(header, ledger);
         attached.open(size);
         Ok(attached)
     }
@@ -168,15 +171,13 @@ pub(crate) struct Attached {
     header: NonNull<Header>,
     /// Taken when the slab is detached.
     ledger: Option<Arc<Ledger>>,
-    /// Where the slab has room besides the one it is cut from now.
-    pub(super) holes: Holes,
     /// The owner's counts are this thread's alone.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Attached {
-    pub(super) fn with_holes(header: NonNull<Header>, ledger: Arc<Ledger>, holes: Holes) -> Attached {
-        Attached { header, ledger: Some(ledger), holes, not_send: PhantomData }
+    pub(super) fn new(header: NonNull<Header>, ledger: Arc<Ledger>) -> Attached {
+        Attached { header, ledger: Some(ledger), not_send: PhantomData }
     }
 
     /// Lets the owner cut up to `limit`, unless the ledger is closed.
@@ -220,7 +221,7 @@ impl Attached {
             return None;
         }
         // SAFETY: this thread owns the slab.
-        unsafe { cut(self.header, n, label) }
+        unsafe { cut(self.header, n, label, |header, entry| Some(Header::enlist_as_owner(header, entry))) }
     }
 
     /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
@@ -240,7 +241,7 @@ impl Attached {
     /// Starts over at the beginning of a drained slab, whose memory is still hot in the cache.
     pub(crate) fn reset(&mut self, level: Level) {
         assert!(self.is_drained(), "only an empty slab is reused");
-        self.holes.clear();
+        self.holes_mut().clear();
         let header = self.header();
         header.set_level(level);
         header.count_reset();
@@ -262,16 +263,24 @@ impl Attached {
         self.header().zero();
     }
 
+    /// Where the slab has room besides the one it is cut from now.
+    pub(super) fn holes_mut(&mut self) -> &mut Holes {
+        // SAFETY: this thread owns the slab, and whoever owns it reaches them through this or `next_hole`, which lets go of them at once.
+        unsafe { &mut *self.header().own.holes.get() }
+    }
+
     /// The list of holes, to be used for another slab.
     pub(crate) fn take_holes(&mut self) -> Holes {
-        self.holes.clear();
-        core::mem::take(&mut self.holes)
+        let mut holes = core::mem::take(self.holes_mut());
+        holes.clear();
+        holes
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.
     pub(crate) fn detach(mut self) -> Option<Idle> {
         let ledger = self.ledger.take()?;
         thread::unset_current(self.header.as_ptr().cast());
+        self.holes_mut().clear();
         Header::detach(self.header, ledger)
     }
 }
@@ -280,43 +289,66 @@ impl Drop for Attached {
     fn drop(&mut self) {
         if let Some(ledger) = self.ledger.take() {
             thread::unset_current(self.header.as_ptr().cast());
+            self.holes_mut().clear();
             drop(Header::detach(self.header, ledger));
         }
     }
 }
 
-/// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one and it
-/// has that much room.
-#[inline]
-pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
-    let header = NonNull::new(thread::current(pool).cast::<Header>())?;
-    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
-    unsafe { cut(header, n, label) }
+/// The slab that this thread made current for the pool with this id, if there is one.
+#[inline(always)]
+fn current(pool: usize) -> Option<NonNull<Header>> {
+    NonNull::new(thread::current(pool).cast::<Header>())
 }
 
-/// Cuts the next `n` bytes of a slab, if that many are left.
+/// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one, it has that much
+/// room, and it takes no more than a few stores to do so.
+#[inline(always)]
+pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
+    unsafe { cut(current(pool)?, n, label, |header, entry| header.as_ref().enlist_quick(|| entry).map(Word::slot)) }
+}
+
+/// The same, however it is to be done, and also from one of the holes that come next in that slab.
+#[inline(never)]
+pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
+    let header = current(pool)?;
+    let enlist = |header, entry| Some(Header::enlist_as_owner(header, entry));
+    // SAFETY: as above.
+    unsafe {
+        cut(header, n, label, enlist).or_else(|| Header::next_hole(header, n).then(|| cut(header, n, label, enlist))?)
+    }
+}
+
+/// Cuts the next `n` bytes of a slab, if that many are left and `enlist` makes the handle.
 ///
 /// # Safety
 ///
 /// The calling thread owns the slab.
 #[inline(always)]
-unsafe fn cut(this: NonNull<Header>, n: usize, label: Label) -> Option<Unique> {
+unsafe fn cut(
+    this: NonNull<Header>,
+    n: usize,
+    label: Label,
+    enlist: impl FnOnce(NonNull<Header>, Entry) -> Option<Word>,
+) -> Option<Unique> {
     // SAFETY: an owned slab's header lives.
     let header = unsafe { this.as_ref() };
     let at = header.cursor();
     let cursor = poison::start(header, at);
-    if n == 0 || n > header.room().saturating_sub(cursor - at) {
+    // At least one byte, and at most what is left.
+    if n.wrapping_sub(1) >= header.limit().saturating_sub(cursor) {
         return None;
     }
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
-    let slot = Header::enlist_as_owner(this, entry);
+    let word = enlist(this, entry)?;
     header.set_cursor(cursor + n);
     poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back.
     unsafe {
         let start = NonNull::new_unchecked(header.base().add(cursor));
-        Some(Unique::from_parts(start, 0, n, Word::tracked(slot, this)))
+        Some(Unique::from_parts(start, 0, n, word))
     }
 }

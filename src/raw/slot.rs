@@ -184,10 +184,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(next: u64) -> Slot {
+    pub(super) fn new() -> Slot {
         Slot {
             extent: AtomicU64::new(Extent::DEAD.0),
-            root: AtomicU64::new(next),
+            root: AtomicU64::new(0),
             site: AtomicPtr::new(ptr::null_mut()),
             mark: AtomicU32::new(0),
             tick: AtomicU32::new(0),
@@ -195,33 +195,21 @@ impl Slot {
         }
     }
 
-    /// The slot's list link while it is dead. Relaxed: only the segment's allocator looks.
-    #[inline]
-    pub(super) fn next(&self) -> u64 {
-        self.root.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(super) fn set_next(&self, next: u64) {
-        self.root.store(next, Ordering::Relaxed);
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(super) fn publish(
         &self,
         extent: Extent,
         root: Extent,
-        site: Option<&'static Location<'static>>,
+        site: &'static Location<'static>,
         mark: Mark,
         tick: u32,
     ) {
-        let site = site.map_or(ptr::null_mut(), |site| ptr::from_ref(site).cast_mut());
         self.witness.write();
         let fields = if planted(Plant::FieldsRelaxed) { Ordering::Relaxed } else { Ordering::Release };
         // Relaxed: no report reads it.
         self.root.store(root.0, Ordering::Relaxed);
         // Release: pairs with the Acquire in `seen`; whoever sees one of these sees that the slice before is gone.
-        self.site.store(site, fields);
+        self.site.store(ptr::from_ref(site).cast_mut(), fields);
         self.mark.store(mark.0, fields);
         self.tick.store(tick, fields);
         let release = if planted(Plant::PublishRelaxed) { Ordering::Relaxed } else { Ordering::Release };
@@ -297,7 +285,7 @@ impl Slot {
         let site = self.site.load(Ordering::Acquire);
         let mark = Mark(self.mark.load(Ordering::Acquire));
         let tick = self.tick.load(Ordering::Acquire);
-        // SAFETY: `publish` is the only writer and stores null or a `&'static`.
+        // SAFETY: `publish` is the only writer and stores a `&'static`; before that it is null.
         (unsafe { site.cast_const().as_ref() }, mark, tick)
     }
 }

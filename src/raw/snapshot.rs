@@ -115,12 +115,13 @@ impl Header {
             if handles == 0 {
                 return None;
             }
+            let sited = self.depth().has_sites();
             let mut slots = Vec::new();
             for segment in self.segments() {
                 if !core::ptr::eq(segment.header(), self) {
                     break;
                 }
-                slots.extend(segment.slots().iter().filter_map(|slot| slot_view(segment, slot, size)));
+                slots.extend(segment.slots().iter().filter_map(|slot| slot_view(segment, slot, size, sited)));
             }
             // Relaxed: the generation decides whether they belong together.
             let attached_tick = self.fixed.attached_tick.load(Ordering::Relaxed);
@@ -152,7 +153,8 @@ impl Header {
     }
 }
 
-pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<SlotView> {
+/// One live handle of a slab of `size` bytes; its site only if that is `sited`.
+pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize, sited: bool) -> Option<SlotView> {
     let extent = slot.extent();
     if !extent.is_live() {
         return None;
@@ -167,7 +169,7 @@ pub(super) fn slot_view(segment: &Segment, slot: &Slot, size: usize) -> Option<S
     Some(SlotView {
         offset,
         len,
-        site,
+        site: site.filter(|_| sited),
         tag: mark.tag(),
         kind: mark.kind(),
         thread: segment.owner(),

@@ -371,9 +371,23 @@ impl Unique {
         Ok(recorded::release(other.word, hand_over))
     }
 
+    /// The same as [`freeze`](Unique::freeze), if there are bytes and the handle is tracked and not marked; the handle is left
+    /// without room. `None` if it is not so, and nothing was done.
+    #[inline(always)]
+    pub(crate) fn freeze_quick(&mut self) -> Option<Shared> {
+        let slot = self.word.plain_slot()?;
+        if self.len == 0 {
+            return None;
+        }
+        self.list_frozen(slot);
+        // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to: this handle forgets them.
+        let frozen = unsafe { Shared::from_parts(self.ptr, self.len, self.word) };
+        (self.len, self.capacity, self.word) = (0, 0, Word::NOTHING);
+        Some(frozen)
+    }
+
     /// The filled bytes, read-only from now on. What is not filled goes back to the slab if it was cut last and by this
     /// thread.
-    #[inline]
     pub(crate) fn freeze(self) -> (Shared, Option<Idle>) {
         if self.len == 0 {
             return (Shared::empty(), self.release());
@@ -458,31 +472,33 @@ impl Unique {
         }
     }
 
-    /// Gives the handle up. Returns the slab to whoever emptied it. The region, which nobody else can see, goes back to the
-    /// slab if it was cut last and by this thread: a read that found nothing takes nothing.
-    #[inline]
-    pub(crate) fn release(self) -> Option<Idle> {
-        if let Some(slot) = self.word.plain_slot() {
-            // SAFETY: slots are type-stable, and this one is the handle's.
-            let extent = unsafe { slot.as_ref() }.own_extent();
-            give_back(slot, extent.end(), extent.len());
-            poison::leave(slot);
-            if Header::delist_as_owner(slot) {
-                return None;
+    /// Gives up what the handle holds, if that is nothing but a few stores, and leaves it without room. Says whether it was so; if
+    /// not, it is to be [released](Unique::release).
+    #[inline(always)]
+    pub(crate) fn release_quick(&mut self) -> bool {
+        let back = |header: &Header, slot: &Slot| {
+            let extent = slot.own_extent();
+            if header.cursor() == extent.end() {
+                header.set_cursor(extent.offset());
             }
-        } else if self.word.is_nothing() {
-            return None;
+        };
+        // SAFETY: if so, the word is not used again.
+        let released = unsafe { self.word.release_quick(back) };
+        if released {
+            (self.len, self.capacity, self.word) = (0, 0, Word::NOTHING);
         }
-        self.release_slow()
+        released
     }
 
-    /// The same on another thread than the slab's owner, or where no slot says what is held.
-    #[inline(never)]
-    fn release_slow(self) -> Option<Idle> {
-        if let Some(slot) = self.word.plain_slot() {
-            return Header::delist_as_guest(slot);
-        }
+    /// Gives the handle up. Returns the slab to whoever emptied it. The region, which nobody else can see, goes back to the
+    /// slab if it was cut last and by this thread: a read that found nothing takes nothing.
+    pub(crate) fn release(self) -> Option<Idle> {
         match self.word.hold() {
+            Hold::Slot(slot) => {
+                // SAFETY: slots are type-stable, and this one is the handle's.
+                let extent = unsafe { slot.as_ref() }.own_extent();
+                give_back(slot, extent.end(), extent.len());
+            }
             Hold::Marked(_) => return self.release_marked(),
             Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),
             _ => {}

@@ -11,7 +11,8 @@ use core::ptr::{self, NonNull};
 
 /// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
 /// goes away ([`secret`]), the fourth whether what happens to it is logged ([`recorded`]): its marks. What it points to is at
-/// least sixteen-aligned.
+/// least sixteen-aligned. A word without any of these bits is a slot, so one test tells the common case; one that says nothing
+/// points to nothing [`OWNED`].
 #[derive(Clone, Copy)]
 pub(crate) struct Word(*mut ());
 
@@ -46,7 +47,7 @@ pub(super) enum Hold {
 }
 
 impl Word {
-    pub(super) const NOTHING: Word = Word(ptr::null_mut());
+    pub(super) const NOTHING: Word = Word(ptr::without_provenance_mut(OWNED));
 
     pub(super) fn slot(slot: NonNull<Slot>) -> Word {
         Word(slot.as_ptr().cast())
@@ -137,13 +138,14 @@ impl Word {
     /// The slot, if a slab is held through one and the handle is not marked: the common case, told by one test.
     #[inline(always)]
     pub(super) fn plain_slot(self) -> Option<NonNull<Slot>> {
-        if self.0.addr() & TAG == SLOT { NonNull::new(self.0.cast()) } else { None }
+        // SAFETY: a word without tag is made from a slot.
+        (self.0.addr() & TAG == SLOT).then(|| unsafe { NonNull::new_unchecked(self.0.cast()) })
     }
 
     /// Whether the word says nothing at all.
     #[inline(always)]
     pub(super) fn is_nothing(self) -> bool {
-        self.0.is_null()
+        self.0.addr() == OWNED
     }
 
     /// The slot, if there is one, of a marked handle or not.
@@ -162,9 +164,8 @@ impl Word {
     #[inline(always)]
     pub(super) fn hold(self) -> Hold {
         let address = self.0.addr();
-        // The common case first, with one test.
-        if address & TAG == SLOT {
-            return NonNull::new(self.0).map_or(Hold::Nothing, |slot| Hold::Slot(slot.cast()));
+        if let Some(slot) = self.plain_slot() {
+            return Hold::Slot(slot);
         }
         if self.is_marked() {
             return Hold::Marked(self.without_marks());
@@ -204,42 +205,37 @@ impl Word {
         }
     }
 
+    /// Gives up what is held where that is nothing but a few stores; see [`Header::delist_quick`], also for `before`. Says whether it was
+    /// so; if not, nothing was done, and the word is to be [released](Word::release).
+    ///
+    /// # Safety
+    ///
+    /// The caller's handle holds it, and does not use it afterwards if this says so.
+    #[inline(always)]
+    pub(super) unsafe fn release_quick(self, before: impl FnOnce(&Header, &Slot)) -> bool {
+        match self.plain_slot() {
+            Some(slot) => !poison::IS_ON && Header::delist_quick(slot, before),
+            None => self.is_nothing(),
+        }
+    }
+
     /// Gives up what is held. Returns the slab to whoever emptied it.
     ///
     /// # Safety
     ///
     /// The caller's handle holds it and does not use it afterwards.
-    #[inline]
     pub(super) unsafe fn release(self) -> Option<Idle> {
-        if let Some(slot) = self.plain_slot() {
-            poison::leave(slot);
-            if Header::delist_as_owner(slot) {
-                return None;
-            }
-        } else if self.is_nothing() {
-            return None;
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.release_slow() }
-    }
-
-    /// The same on another thread than the slab's owner, or where no slot says what is held.
-    ///
-    /// # Safety
-    ///
-    /// As above.
-    #[inline(never)]
-    unsafe fn release_slow(self) -> Option<Idle> {
-        if let Some(slot) = self.plain_slot() {
-            return Header::delist_as_guest(slot);
-        }
         match self.hold() {
+            Hold::Slot(slot) => {
+                poison::leave(slot);
+                return Header::delist(slot);
+            }
             Hold::Untracked(header) => return Header::drop_untracked(header),
             // SAFETY: the caller's promise.
             Hold::Marked(_) => return unsafe { self.release_marked() },
             // SAFETY: the caller's promise.
             Hold::Owned(owned) => unsafe { Owned::release(owned) },
-            Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
+            Hold::Nothing | Hold::Pool(_) => {}
         }
         None
     }
@@ -275,11 +271,24 @@ impl Word {
         }
     }
 
-    /// One more handle on the same memory, whose slot says `entry`.
-    ///
-    /// For a slab the entry is completed by `complete` from the slot of this handle.
+    /// One more handle on the same memory, if it takes no more than a few stores; see [`Header::enlist_quick`]. Its slot says what
+    /// `complete` makes of the slot of this handle.
+    #[inline(always)]
+    pub(super) fn another_quick(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
+        let parent = self.plain_slot()?;
+        // SAFETY: slots and headers are type-stable.
+        let (slot, header) = unsafe { (parent.as_ref(), Word::header_of(parent).as_ref()) };
+        header.enlist_quick(|| complete(slot)).map(Word::slot)
+    }
+
+    /// One more handle on the same memory. For a slab its slot says what `complete` makes of the slot of this handle.
     #[inline]
-    pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+    pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry + Copy) -> Word {
+        self.another_quick(complete).unwrap_or_else(|| self.another_slow(complete))
+    }
+
+    #[inline(never)]
+    fn another_slow(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         match self.plain_slot() {
             Some(slot) => Word::on_slab_of(slot, complete),
             None if self.is_marked() => self.another_marked(complete),
@@ -287,14 +296,18 @@ impl Word {
         }
     }
 
-    /// A handle on the slab of the one with this slot.
+    /// The slab of the handle with this slot.
     #[inline(always)]
+    fn header_of(slot: NonNull<Slot>) -> NonNull<Header> {
+        // SAFETY: slots and segments are type-stable, and a live handle's segment names its slab.
+        unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) }
+    }
+
+    /// A handle on the slab of the one with this slot.
     fn on_slab_of(slot: NonNull<Slot>, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         // SAFETY: slots are type-stable.
         let entry = Entry { parent: Some(slot), ..complete(unsafe { slot.as_ref() }) };
-        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
-        let header = unsafe { NonNull::new_unchecked(Segment::of(slot).as_ref().header()) };
-        Word::tracked(Header::enlist(header, entry), header)
+        Header::enlist(Word::header_of(slot), entry)
     }
 
     #[inline]

@@ -110,6 +110,8 @@ pub enum Plant {
     LooksBesideEachOther,
     /// Attaching a slab around its slices keeps the look's reference and does not count it.
     AroundKeepsPin,
+    /// The owner opens its next hole without a look at whether it is to stop.
+    HoleUnasked,
     /// The owner cuts from the start of the slab although its hole lies further on.
     HoleFromTheStart,
     /// A buffer takes back what it was split from although that is a hole to be cut from later.

@@ -29,6 +29,8 @@ pub(crate) const HINTS: usize = 8;
 
 struct Identity {
     id: Cell<u32>,
+    /// The id as long as the thread is in no scope.
+    out_of_scopes: Cell<u32>,
     hints: [Cell<Hint>; HINTS],
     /// The slab that this thread cuts from, and the id of its pool. Null if there is none.
     current: Cell<(usize, *mut ())>,
@@ -47,11 +49,17 @@ impl Identity {
     const fn unborn() -> Identity {
         Identity {
             id: Cell::new(UNBORN),
+            out_of_scopes: Cell::new(UNBORN),
             hints: [NO_HINT; HINTS],
             current: NO_SLAB,
             scope: Cell::new(0),
             countdown: Cell::new(0),
         }
+    }
+
+    fn set_id(&self, id: u32) {
+        self.id.set(id);
+        self.out_of_scopes.set(if self.scope.get() == 0 { id } else { UNBORN });
     }
 }
 
@@ -74,7 +82,7 @@ static ALIVE: StdMutex<BTreeSet<u32>> = StdMutex::new(BTreeSet::new());
 pub(crate) fn id() -> u32 {
     IDENTITY.with(|me| {
         let id = me.id.get();
-        if id != UNBORN { id } else { first_id(&me.id) }
+        if id != UNBORN { id } else { first_id(me) }
     })
 }
 
@@ -82,6 +90,12 @@ pub(crate) fn id() -> u32 {
 #[inline(always)]
 pub(crate) fn is(owner: u32) -> bool {
     IDENTITY.with(|me| me.id.get() == owner)
+}
+
+/// Whether this thread is the owner `id` and in no scope.
+#[inline(always)]
+pub(crate) fn is_out_of_scopes(owner: u32) -> bool {
+    IDENTITY.with(|me| me.out_of_scopes.get() == owner)
 }
 
 /// The slab that this thread cuts from, if it is one of this pool.
@@ -117,7 +131,11 @@ pub(crate) fn set_scope(scope: u32) -> u32 {
     if HEEDED.load(core::sync::atomic::Ordering::Relaxed) != 0 {
         set_current(0, core::ptr::null_mut());
     }
-    IDENTITY.with(|me| me.scope.replace(scope))
+    IDENTITY.with(|me| {
+        let before = me.scope.replace(scope);
+        me.set_id(me.id.get());
+        before
+    })
 }
 
 /// How many pools refuse memory to some scope.
@@ -180,14 +198,14 @@ fn alive() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
 
 #[cfg(not(bufslab_loom))]
 #[cold]
-fn first_id(cell: &Cell<u32>) -> u32 {
+fn first_id(me: &Identity) -> u32 {
     use super::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(1);
 
     struct Leave(u32);
     impl Drop for Leave {
         fn drop(&mut self) {
-            IDENTITY.with(|me| me.id.set(GONE));
+            IDENTITY.with(|me| me.set_id(GONE));
             set_current(0, core::ptr::null_mut());
             alive().remove(&self.0);
         }
@@ -201,34 +219,35 @@ fn first_id(cell: &Cell<u32>) -> u32 {
     let id =
         NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < MOVER - 1).then(|| n + 1)).unwrap_or(GONE);
     if id == GONE {
-        cell.set(GONE);
+        me.set_id(GONE);
         return GONE;
     }
     alive().insert(id);
     if LEAVE.try_with(|leave| leave.set(Some(Leave(id)))).is_err() {
         // First use from within the destruction of the thread.
         alive().remove(&id);
-        cell.set(GONE);
+        me.set_id(GONE);
         return GONE;
     }
-    cell.set(id);
+    me.set_id(id);
     id
 }
 
 #[cfg(bufslab_loom)]
-fn first_id(cell: &Cell<u32>) -> u32 {
+fn first_id(me: &Identity) -> u32 {
     // Not a modelled atomic: which number a thread gets is of no consequence, only that it is its own.
     static NEXT: StdMutex<u32> = StdMutex::new(1);
     let mut next = NEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let id = *next;
     *next = id + 1;
-    cell.set(id);
+    me.set_id(id);
     id
 }
 
 /// Model only: the thread with this id counts as dead from here on.
 #[cfg(bufslab_loom)]
 pub(crate) fn leave() {
-    let id = IDENTITY.with(|me| me.id.replace(GONE));
+    let id = id();
+    IDENTITY.with(|me| me.set_id(GONE));
     DEAD.lock().insert(id);
 }

@@ -1,0 +1,160 @@
+//! The owner's word: its tally, and the free slots of the segment it takes slots from.
+//!
+//! ```text
+//! own.word = [tally:32 | free:32]
+//! ```
+//!
+//! The *tally* counts references that the owner made minus references that it dropped, as a two's complement number. *Free* has a
+//! bit for each slot of `own.segment` that may be taken: that segment's own list is empty meanwhile. So the owner makes a handle
+//! with one load and one store, which take a slot and count the reference, and drops it with another pair. Others read the tally
+//! out of one word, for reports.
+
+use super::header::{BIAS, CLAIM, Header, State, too_many_references};
+use super::segment::Segment;
+use super::slot::{Extent, Slot};
+use crate::sync::{Ordering, Plant, planted};
+use core::ptr::{self, NonNull};
+
+/// The owner moves its tally into `state` when that has come this far from 0, in either direction. Else a slab that stays
+/// attached while the owner only clones and others only drop would run out of numbers. Small where the rare path is to be the
+/// common one.
+const SETTLE: i32 = if cfg!(bufslab_loom) { 3 } else { BIAS as i32 / 4 };
+
+/// One in the tally.
+const ONE: u64 = 1 << 32;
+
+impl Header {
+    #[inline]
+    fn word(&self) -> u64 {
+        // Relaxed, here and in `set_word`: only the owner writes it, and who reads it for a report wants any recent tally.
+        self.own.word.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_word(&self, word: u64) {
+        self.own.word.store(word, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn local(&self) -> u32 {
+        (self.word() >> 32) as u32
+    }
+
+    fn set_local(&self, local: u32) {
+        self.set_word(u64::from(local) << 32 | u64::from(self.word() as u32));
+    }
+
+    /// Nothing counted and no segment at hand. Only for who has the slab to itself or becomes its owner.
+    pub(super) fn reset_tally(&self) {
+        debug_assert_eq!(self.word() as u32, 0, "the segment at hand was put down");
+        self.set_word(0);
+    }
+
+    #[inline(always)]
+    fn segment_at_hand(&self) -> *mut Segment {
+        // Relaxed: only the owner touches it.
+        self.own.segment.load(Ordering::Relaxed)
+    }
+
+    /// The owner makes a reference and takes a slot for it. `None` if the segment at hand has none left.
+    ///
+    /// The tally is not looked at: it grows by no more than the free slots there are before [`refill`](Header::refill) does so.
+    #[inline(always)]
+    pub(super) fn join_with_slot(&self) -> Option<NonNull<Slot>> {
+        let word = self.word();
+        let free = word as u32;
+        if free == 0 {
+            return None;
+        }
+        // Without the lowest bit that is set, which is among the low ones.
+        self.set_word((word & (word - 1)).wrapping_add(ONE));
+        // SAFETY: where there is a bit, there is a segment.
+        let segment = unsafe { NonNull::new_unchecked(self.segment_at_hand()) };
+        Some(Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
+    }
+
+    /// A slot that the owner will take, for a planted bug.
+    pub(super) fn slot_at_hand(&self) -> Option<NonNull<Slot>> {
+        let (free, segment) = (self.word() as u32, NonNull::new(self.segment_at_hand())?);
+        (free != 0).then(|| Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
+    }
+
+    /// The owner drops the reference with this slot, if that is of the segment at hand: clears it and leaves it where it will be
+    /// taken next. Calls `before` first.
+    #[inline(always)]
+    pub(super) fn leave_with_slot(&self, segment: NonNull<Segment>, slot: &Slot, before: impl FnOnce()) -> bool {
+        if !ptr::eq(self.segment_at_hand(), segment.as_ptr()) {
+            return false;
+        }
+        before();
+        self.fixed.witness.read();
+        slot.witness.write();
+        slot.set_extent(Extent::DEAD);
+        let bit = 1_u64 << Segment::bit_of(NonNull::from(slot));
+        self.set_word((self.word() | bit).wrapping_sub(ONE));
+        true
+    }
+
+    /// The owner makes a reference without a slot. No read-modify-write.
+    #[inline]
+    pub(super) fn join_as_owner(&self) {
+        if self.local() as i32 >= SETTLE {
+            self.settle();
+        }
+        self.set_word(self.word().wrapping_add(ONE));
+    }
+
+    /// The owner drops a reference whose slot, if any, is not of the segment at hand. No read-modify-write.
+    #[inline]
+    pub(super) fn leave_as_owner(&self) {
+        self.fixed.witness.read();
+        if self.local() as i32 <= -SETTLE {
+            self.settle();
+        }
+        self.set_word(self.word().wrapping_sub(ONE));
+    }
+
+    /// Moves the owner's tally into the state.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self) {
+        let tally = if planted(Plant::SettleForgetsTally) { 0 } else { self.local() as i32 };
+        // Before the count: whoever sees the new count sees the new tally.
+        self.set_local(0);
+        // Release: pairs with the Acquire in `state`, as said. The refs stay above 0 on the way, so that nothing is borrowed
+        // from the claims.
+        let old = State(self.state.fetch_add(CLAIM.wrapping_add(i64::from(tally) as u64), Ordering::Release));
+        if old.refs().wrapping_add(tally as u32) >= BIAS + BIAS / 2 {
+            too_many_references();
+        }
+    }
+
+    /// Takes this segment to hand, which the owner allocates from. The one before was put down.
+    pub(super) fn take_up(&self, segment: *mut Segment) {
+        self.own.segment.store(segment, Ordering::Relaxed);
+        self.refill();
+    }
+
+    /// What came back to the segment at hand, or was collected there, may be taken. Says whether there is a slot now.
+    pub(super) fn refill(&self) -> bool {
+        if (self.local() as i32).unsigned_abs() >= SETTLE as u32 {
+            self.settle();
+        }
+        let Some(segment) = NonNull::new(self.segment_at_hand()) else { return false };
+        // SAFETY: segments are type-stable.
+        let free = unsafe { segment.as_ref() }.take_free();
+        self.set_word(self.word() | u64::from(free));
+        self.word() as u32 != 0
+    }
+
+    /// Gives the free slots back to the segment at hand, and has none. Only for the owner, or who has the slab to itself.
+    pub(super) fn put_down(&self) {
+        let word = self.word();
+        if let Some(segment) = NonNull::new(self.segment_at_hand()) {
+            // SAFETY: segments are type-stable.
+            unsafe { segment.as_ref() }.add_free(word as u32);
+            self.own.segment.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+        self.set_word(word & !u64::from(u32::MAX));
+    }
+}
