@@ -33,7 +33,7 @@ pub const LINES: &[Line] = &[
         &[("src/raw/header.rs", "state")],
         "each clone, slice and drop of a slice by a thread that does not own its slab, or after its owner has left it: one each; \
          the owner once a slab, when it leaves it",
-        "on lines of its own. The bias keeps the owner's own operations out of it: they are counted in `local`. A slice that all \
+        "on lines of its own. The bias keeps the owner's own operations out of it: they are counted in a word of its own. A slice that all \
          cores clone is one line for all of them, as with `Arc`: not done",
     ),
     line(
@@ -47,13 +47,13 @@ pub const LINES: &[Line] = &[
     line(
         "segment",
         &[("src/raw/segment.rs", "owner"), ("src/raw/segment.rs", "header"), ("src/raw/segment.rs", "free")],
-        "`owner` and `header` when slab or segment change hands; `free` by the one thread that allocates from it, each handle",
+        "`owner` and `header` when slab or segment change hands; `free` by the one thread that allocates from it",
         "one allocator for each segment: no thread takes slots from another's list. `free` is at the other end than `owner`, which \
          others read; the first slot is beside `owner`, the last one beside `free`",
     ),
     line(
         "own",
-        &[("src/raw/header.rs", "local"), ("src/raw/header.rs", "cursor")],
+        &[("src/raw/header.rs", "word: AtomicU64"), ("src/raw/header.rs", "cursor: AtomicU32")],
         "the slab's owner, each handle. Read by `stats` and `report`, once a slab",
         "on lines of its own, and only loads and stores. A question takes it away from the owner once",
     ),
