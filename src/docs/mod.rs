@@ -84,3 +84,13 @@ pub mod slab_size {}
 /// Which slab size for one's own traffic: record, compare, set, check again.
 #[doc = include_str!("tuning.md")]
 pub mod tuning {}
+
+/// How costs grow with threads, slices, slabs, tags and scopes, measured.
+///
+#[doc = include_str!("pictures/scaling.md")]
+#[doc = include_str!("scaling.md")]
+pub mod scaling {}
+
+/// Every line and lock that more than one thread writes, and at how many cores it would bite.
+#[doc = include_str!("contention.md")]
+pub mod contention {}
