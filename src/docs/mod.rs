@@ -84,3 +84,9 @@ pub mod slab_size {}
 /// Which slab size for one's own traffic: record, compare, set, check again.
 #[doc = include_str!("tuning.md")]
 pub mod tuning {}
+
+/// What each operation costs, beside the same with other crates.
+///
+#[doc = include_str!("pictures/vs_peers.md")]
+#[doc = include_str!("performance.md")]
+pub mod performance {}
