@@ -10,6 +10,10 @@ use std::time::Instant;
 /// Room for `n` bytes, `written` of them written, ready to be shared, dropped.
 pub(crate) fn alloc<R: Reader>(slab: usize, n: usize, written: usize) -> Run {
     let mut reader = R::new(slab);
+    // Once through every slab that it may have, so that no page is touched for the first time later.
+    for _ in 0..2 * slab / written {
+        black_box(&reader.read(n, bytes(written)));
+    }
     Box::new(move |rounds| {
         let start = Instant::now();
         for _ in 0..rounds {

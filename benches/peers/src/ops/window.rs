@@ -14,6 +14,10 @@ pub(crate) const LIVE: usize = 1024;
 fn window<R: Reader>(slab: usize, n: usize, written: usize, mut place: impl FnMut() -> usize + 'static) -> Run {
     let mut reader = R::new(slab);
     let mut live: Vec<R::Read> = (0..LIVE).map(|_| reader.read(n, bytes(written))).collect();
+    // Until as much is free, and as scattered, as it is later on.
+    for _ in 0..8 * LIVE {
+        live[place() % LIVE] = reader.read(n, bytes(written));
+    }
     Box::new(move |rounds| {
         let start = Instant::now();
         for _ in 0..rounds {
