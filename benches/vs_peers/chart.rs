@@ -45,23 +45,26 @@ fn line(area: &Area, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Draw
     Ok(area.draw(&PathElement::new([from, to], colour))?)
 }
 
-/// For each operation what bufslab takes, the best peer's time being 1: a bar for each allocator.
+/// For each operation what bufslab takes, the best peer's time being 1: a bar for each allocator, red where it takes longer.
 pub fn ratios(results: &Results) -> Result<String> {
     const LEFT: i32 = 330;
     const WIDTH: i32 = 640;
     const ROW: i32 = 40;
     const TOP: i32 = 64;
+    /// A longer bar would make all others too short to be told apart.
+    const CUT: f64 = 2.5;
     let (ops, allocators) = (results.ops(), results.allocators());
     let of = |op: &str, allocator: &str| results.row(op, DEFAULT, allocator).map(|row| row.ratio);
     let all = ops.iter().flat_map(|op| allocators.iter().filter_map(|allocator| of(op, allocator)));
-    let most = all.fold(1.2, f64::max) * 1.05;
-    let x = |ratio: f64| ratio / most * f64::from(WIDTH);
+    let most = all.fold(1.2, f64::max).min(CUT);
+    let x = |ratio: f64| ratio.min(most) / most * f64::from(WIDTH);
     let height = TOP + ROW * ops.len() as i32 + 30;
-    svg(((LEFT + WIDTH + 30) as u32, height as u32), |area| {
+    svg(((LEFT + WIDTH + 60) as u32, height as u32), |area| {
         write(area, "bufslab's time, the best peer's being 1 (less is better)", (LEFT, 18), 16, HPos::Left)?;
         for (at, allocator) in allocators.iter().enumerate() {
-            let left = LEFT + at as i32 * 110;
+            let left = LEFT + 14 + at as i32 * 110;
             bar(area, (left, 36), (12.0, 12), &US.mix(SHADES[at % 3]))?;
+            bar(area, (left - 14, 36), (12.0, 12), &WORSE.mix(SHADES[at % 3]))?;
             write(area, allocator, (left + 18, 42), 13, HPos::Left)?;
         }
         let mut tick = 0.0;
@@ -69,7 +72,7 @@ pub fn ratios(results: &Results) -> Result<String> {
             let at = LEFT + x(tick) as i32;
             line(area, (at, TOP - 4), (at, height - 26), if tick == 1.0 { BLACK } else { GRID })?;
             write(area, &format!("{tick}"), (at, height - 14), 12, HPos::Center)?;
-            tick += if most > 3.0 { 0.5 } else { 0.25 };
+            tick += 0.25;
         }
         for (row, op) in ops.iter().enumerate() {
             let top = TOP + row as i32 * ROW;
@@ -79,7 +82,8 @@ pub fn ratios(results: &Results) -> Result<String> {
                 let colour = if ratio <= 1.0 { US } else { WORSE };
                 bar(area, (LEFT, top + at as i32 * 11), (x(ratio), 9), &colour.mix(SHADES[at % 3]))?;
                 let end = LEFT + x(ratio) as i32 + 4;
-                write(area, &format!("{ratio:.2}"), (end, top + 5 + at as i32 * 11), 10, HPos::Left)?;
+                let cut = if ratio > most { "… " } else { "" };
+                write(area, &format!("{cut}{ratio:.2}"), (end, top + 5 + at as i32 * 11), 10, HPos::Left)?;
             }
         }
         Ok(())
@@ -92,13 +96,26 @@ pub fn times(results: &Results) -> Result<String> {
     const WIDTH: i32 = 560;
     const LABELS: i32 = 215;
     const ROW: i32 = 17;
+    const LEGEND: i32 = 40;
     let ops = results.ops();
     let rows = ops.iter().map(|op| results.who(op).len()).max().unwrap_or(0) as i32;
     let height = 44 + rows * ROW;
     let lines = (ops.len() as i32 + COLUMNS - 1) / COLUMNS;
-    svg(((COLUMNS * WIDTH) as u32, (lines * height + 10) as u32), |area| {
+    svg(((COLUMNS * WIDTH) as u32, (lines * height + LEGEND) as u32), |area| {
+        let legend = [
+            (US, "bufslab"),
+            (US_LIGHT, "bufslab, otherwise set"),
+            (PEER, "peers"),
+            (OTHER, "not shared"),
+            (MACHINE, "the machine's least"),
+        ];
+        for (at, (colour, name)) in legend.into_iter().enumerate() {
+            let left = 40 + at as i32 * 200;
+            bar(area, (left, 12), (12.0, 12), &colour.mix(1.0))?;
+            write(area, name, (left + 18, 18), 13, HPos::Left)?;
+        }
         for (at, op) in ops.iter().enumerate() {
-            let corner = (at as i32 % COLUMNS * WIDTH, at as i32 / COLUMNS * height + 10);
+            let corner = (at as i32 % COLUMNS * WIDTH, at as i32 / COLUMNS * height + LEGEND);
             panel(area, results, op, corner, (WIDTH, LABELS, ROW))?;
         }
         Ok(())

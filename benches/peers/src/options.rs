@@ -43,7 +43,7 @@ impl Options {
 
 impl Command {
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> {
-        let mut options = Options { filter: String::new(), batch: Duration::from_millis(4), batches: 9 };
+        let mut options = Options { filter: String::new(), batch: Duration::from_millis(2), batches: 15 };
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--help" | "-h" => return Ok(Command::Help),

@@ -20,7 +20,7 @@ pub(crate) fn in_turns(op: &Op, options: &Options) -> Vec<f64> {
             // Another one begins each time, so that nobody always follows the same neighbour's use of the caches.
             let at = (at + batch * 5) % runs.len();
             // The caches are filled anew first: the others have been here.
-            runs[at](counts[at] / 4);
+            runs[at](counts[at] / 2);
             let took = runs[at](counts[at]);
             seen[at].push(took.as_nanos() as f64 / counts[at] as f64);
         }
