@@ -80,6 +80,7 @@ impl Command {
             options.passes = if options.quick { 1 } else { 5 };
         }
         let whole = options.filter.is_empty() && options.allocator.is_none();
+        ensure!(!options.last || whole, "--last: takes no --filter and no --allocator: the last run had its own");
         ensure!(options.doc.is_none() || whole, "--doc: takes no --filter and no --allocator: the chapter shows all");
         Ok(Command::Measure(options))
     }

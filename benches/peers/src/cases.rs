@@ -159,6 +159,7 @@ fn reads() -> Vec<Op> {
     unshared!(part, alloc, (SLAB, ROOM, 64));
     add! { part, false, alloc, (SLAB, ROOM, 64): "opool, of one thread" = LocalObjects, }
     part.machine(COPY, machine::copy_hot::<64>);
+    part.machine(PLAIN_COUNT, machine::plain_count);
 
     let mut full = Op::new("alloc_full", PACKET);
     bufslab!(full, alloc, (SLAB, PACKET, PACKET));

@@ -57,13 +57,15 @@ pub(crate) fn copy_hot<const N: usize>() -> Run {
 
 /// `N` bytes copied into the next of `PLACES` buffers: what it costs to have so many of them filled at any time.
 pub(crate) fn copy_around<const N: usize, const PLACES: usize>() -> Run {
-    let mut buffer = vec![0; N * PLACES];
+    /// From one to the next: were it a power of two, all of them would want the same few lines of the cache.
+    const GAP: usize = 192;
+    let mut buffer = vec![0; (N + GAP) * PLACES];
     let mut place = 0;
     Box::new(move |rounds| {
         let start = Instant::now();
         for _ in 0..rounds {
             place = (place + 1) % PLACES;
-            buffer[place * N..][..N].copy_from_slice(&black_box(&BYTES[..])[..black_box(N)]);
+            buffer[place * (N + GAP)..][..N].copy_from_slice(&black_box(&BYTES[..])[..black_box(N)]);
             black_box(&buffer);
         }
         start.elapsed()
