@@ -344,11 +344,15 @@ impl SlabBytes {
     }
 
     #[inline(never)]
-    fn drop_slow(&mut self) {
-        if self.raw.release_untracked() {
-            return;
-        }
+    fn drop_slower(&mut self) {
         settle(core::mem::replace(&mut self.raw, Shared::empty()).release());
+    }
+
+    #[inline(never)]
+    fn drop_slow(&mut self) {
+        if !self.raw.release_as_owner() {
+            self.drop_slower();
+        }
     }
 }
 

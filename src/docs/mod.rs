@@ -94,3 +94,9 @@ pub mod scaling {}
 /// Every line and lock that more than one thread writes, and at how many cores it would bite.
 #[doc = include_str!("contention.md")]
 pub mod contention {}
+
+/// What each operation costs, beside the same with other crates.
+///
+#[doc = include_str!("pictures/vs_peers.md")]
+#[doc = include_str!("performance.md")]
+pub mod performance {}

@@ -8,8 +8,10 @@ use super::slot::Slot;
 use crate::sync::{Ordering, Plant, planted, thread};
 use core::ptr::NonNull;
 
-/// How many of the owner's other segments are looked at before the ledger grows. More would make growth quadratic.
+/// How many of a thread's other segments are looked at before the ledger grows. More would make growth quadratic.
 const LOOKS: usize = 2;
+/// How many segments a guest passes to find so many of its own.
+const STEPS: usize = 16;
 
 impl Segment {
     /// Allocator of the segments that threads without an identity share, under the slab's growth lock.
@@ -79,13 +81,20 @@ impl Segment {
         Segment::pop_for_guest_slow(header, this, me)
     }
 
+    /// Looks at a few of the slab's segments, where the guest before stopped to look, and takes the first slot that it may. All of them
+    /// would make growth quadratic, and those at the start alone would never find what was freed long ago.
     #[cold]
     fn pop_for_guest_slow(header: &Header, this: NonNull<Header>, me: u32) -> Option<NonNull<Slot>> {
         let me = if me == thread::GONE { Segment::SHARED } else { me };
         let growth = header.fixed.growth.lock();
-        let mut next = header.first_segment();
-        let mut taken = None;
-        while let Some(segment) = NonNull::new(next) {
+        // Relaxed, here and below: under the lock.
+        let mut next = header.fixed.rotor.load(Ordering::Relaxed);
+        let (mut taken, mut looks) = (None, 0);
+        for _ in 0..STEPS {
+            if next.is_null() {
+                next = header.first_segment();
+            }
+            let Some(segment) = NonNull::new(next) else { break };
             // SAFETY: segments are type-stable.
             let segment_ref = unsafe { segment.as_ref() };
             next = segment_ref.next();
@@ -103,10 +112,17 @@ impl Segment {
             }
             taken = Segment::pop(segment).or_else(|| Segment::sweep_and_pop(segment));
             if taken.is_some() {
+                // The next one looks here first.
+                next = segment.as_ptr();
                 thread::remember(header.fixed.uid, segment.as_ptr().cast());
                 break;
             }
+            looks += 1;
+            if looks == LOOKS {
+                break;
+            }
         }
+        header.fixed.rotor.store(next, Ordering::Relaxed);
         drop(growth);
         if taken.is_none() {
             let (segment, slot) = header.grow(this, me, Segment::pop)?;
@@ -180,6 +196,8 @@ impl Header {
 
     /// Cuts the slab's list of segments after `keep` of them and returns the rest. Only for who has the slab to itself.
     pub(super) fn cut_segments(&self, keep: usize) -> *mut Segment {
+        // Relaxed: nobody else knows the slab.
+        self.fixed.rotor.store(core::ptr::null_mut(), Ordering::Relaxed);
         let mut last = self.first_segment();
         for _ in 1..keep {
             let Some(segment) = NonNull::new(last) else { break };

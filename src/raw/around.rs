@@ -159,9 +159,15 @@ impl Ledger {
         let start = self.rotor.fetch_add(candidates.glances, Ordering::Relaxed) % headers.len();
         let turn = headers[start..].iter().chain(&headers[..start]);
         for (candidate, &header) in candidates.list.iter_mut().zip(turn).take(candidates.glances) {
+            candidate.1 = Some(header);
+        }
+        // The glances themselves miss the cache, and need no lock.
+        drop(headers);
+        for (fewest, candidate) in &mut candidates.list {
             // SAFETY: headers are type-stable.
-            if let Some(refs) = unsafe { header.as_ref() }.worth_a_look(want) {
-                *candidate = (refs, Some(header));
+            match candidate.and_then(|header| unsafe { header.as_ref() }.worth_a_look(want)) {
+                Some(refs) => *fewest = refs,
+                None => *candidate = None,
             }
         }
         candidates

@@ -8,7 +8,7 @@ use super::slot::Slot;
 use super::word::Word;
 use crate::config::Level;
 use crate::sync::{Ordering, Plant, clock, planted, thread};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 impl Header {
     /// Makes a reference and its slot where that is nothing but a few stores: the caller owns the slab and is in no scope, there is
@@ -230,6 +230,22 @@ impl Header {
         // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
         let (slot, header) = unsafe { (slot.as_ref(), &*segment.as_ref().header()) };
         thread::is(header.owner()) && header.leave_with_slot(segment, slot, || before(header, slot))
+    }
+
+    /// The same as [`delist_quick`](Header::delist_quick) for a slot of another of the owner's segments.
+    #[inline(always)]
+    pub(super) fn delist_beside(slot: NonNull<Slot>) -> bool {
+        // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
+        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
+        // SAFETY: as above.
+        let header = unsafe { &*segment.header() };
+        let owner = header.owner();
+        if !thread::is(owner) || segment.owner() != owner || ptr::eq(segment, header.segment_at_hand()) {
+            return false;
+        }
+        segment.clear(slot);
+        header.leave_as_owner();
+        true
     }
 
     /// Drops a reference that has no slot.

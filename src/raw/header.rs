@@ -113,6 +113,8 @@ pub(super) struct Fixed {
     pub(super) punched: AtomicU32,
     /// Held while a segment is added or changes its allocator.
     pub(super) growth: Mutex<()>,
+    /// Where the next guest begins to look for a segment, under that lock; null for the start of the list.
+    pub(super) rotor: AtomicPtr<Segment>,
     /// The ledger this header belongs to; it outlives every slab.
     pub(super) ledger: *const Ledger,
     /// What keeps the memory if it is somebody else's; null for a slab of ours. See [`super::foreign`].
@@ -186,6 +188,7 @@ impl Header {
                 parked: AtomicU32::new(0),
                 punched: AtomicU32::new(0),
                 growth: Mutex::new(()),
+                rotor: AtomicPtr::new(ptr::null_mut()),
                 ledger,
                 life: AtomicPtr::new(ptr::null_mut()),
                 keep: UnsafeCell::new(None),

@@ -421,11 +421,11 @@ impl Shared {
         Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
     }
 
-    /// Gives up what such a handle holds. Says whether it was one, as [`release_quick`](Shared::release_quick) does.
+    /// The same as [`release_quick`](Shared::release_quick), which has been tried, if it takes only a few stores more.
     #[inline(always)]
-    pub(crate) fn release_untracked(&mut self) -> bool {
+    pub(crate) fn release_as_owner(&mut self) -> bool {
         // SAFETY: if so, the word is not used again.
-        let released = unsafe { self.word.release_untracked() };
+        let released = unsafe { self.word.release_as_owner() };
         if released {
             (self.len, self.word) = (0, Word::NOTHING);
         }

@@ -51,7 +51,7 @@ impl Header {
     }
 
     #[inline(always)]
-    fn segment_at_hand(&self) -> *mut Segment {
+    pub(super) fn segment_at_hand(&self) -> *mut Segment {
         // Relaxed: only the owner touches it.
         self.own.segment.load(Ordering::Relaxed)
     }

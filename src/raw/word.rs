@@ -306,13 +306,17 @@ impl Word {
         Some(self)
     }
 
-    /// Gives up such a handle. Says whether it was one; if not, nothing was done.
+    /// Gives up such a handle, or one whose slot is of another segment than the owner has at hand. Says whether it was one; if not,
+    /// nothing was done.
     ///
     /// # Safety
     ///
     /// As for [`release_quick`](Word::release_quick).
     #[inline(always)]
-    pub(super) unsafe fn release_untracked(self) -> bool {
+    pub(super) unsafe fn release_as_owner(self) -> bool {
+        if let Some(slot) = self.plain_slot() {
+            return !poison::IS_ON && Header::delist_beside(slot);
+        }
         let Some(header) = self.own_untracked() else { return false };
         // SAFETY: as above.
         unsafe { header.as_ref() }.leave_as_owner();

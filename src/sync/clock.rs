@@ -3,6 +3,7 @@
 //! Reading the clock costs more than making a slice, so nobody reads it for a slice: taking and retiring a slab does
 //! ([`read`]), and everything else looks at what was read last ([`last`]).
 
+use super::CachePadded;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 /// One tick in milliseconds. With 32 bits of them an age wraps after 497 days.
 pub(crate) const TICK_MS: u64 = 10;
 
-static LAST: AtomicU32 = AtomicU32::new(1);
+static LAST: CachePadded<AtomicU32> = CachePadded::new(AtomicU32::new(1));
 
 /// Reads the clock. Never 0: that means "no tick of its own".
 pub(crate) fn read() -> u32 {
@@ -20,8 +21,10 @@ pub(crate) fn read() -> u32 {
     }
     let elapsed = START.get_or_init(Instant::now).elapsed().as_millis() as u64;
     let tick = ((elapsed / TICK_MS) as u32).wrapping_add(1).max(1);
-    // Relaxed: a hint of what time it is, ordered with nothing.
-    LAST.store(tick, Ordering::Relaxed);
+    // Relaxed: a hint of what time it is, ordered with nothing. Only when it changes: every thread reads it.
+    if LAST.load(Ordering::Relaxed) != tick {
+        LAST.store(tick, Ordering::Relaxed);
+    }
     tick
 }
 
