@@ -156,8 +156,7 @@ impl SlabBytes {
 
     #[inline(never)]
     fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
-        let untracked = self.raw.another_untracked(start, len);
-        SlabBytes { raw: untracked.unwrap_or_else(|| self.raw.slice(start, len, label)) }
+        SlabBytes { raw: self.raw.slice(start, len, label) }
     }
 
     /// The slice that `subset`, a part of this one, lies in: for parsers that return plain `&[u8]`.
@@ -339,20 +338,12 @@ impl Drop for SlabBytes {
 impl SlabBytes {
     #[inline(never)]
     fn clone_slow(&self, label: Label) -> SlabBytes {
-        let untracked = self.raw.another_untracked(0, self.len());
-        SlabBytes { raw: untracked.unwrap_or_else(|| self.raw.another(label)) }
-    }
-
-    #[inline(never)]
-    fn drop_slower(&mut self) {
-        settle(core::mem::replace(&mut self.raw, Shared::empty()).release());
+        SlabBytes { raw: self.raw.another(label) }
     }
 
     #[inline(never)]
     fn drop_slow(&mut self) {
-        if !self.raw.release_as_owner() {
-            self.drop_slower();
-        }
+        settle(self.raw.release_in_place());
     }
 }
 

@@ -8,7 +8,7 @@ use super::slot::Slot;
 use super::word::Word;
 use crate::config::Level;
 use crate::sync::{Ordering, Plant, clock, planted, thread};
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 impl Header {
     /// Makes a reference and its slot where that is nothing but a few stores: the caller owns the slab and is in no scope, there is
@@ -200,15 +200,16 @@ impl Header {
 
     /// Clears a slot and drops its reference, in this order: references are never fewer than live slots. Returns the slab to whoever
     /// emptied it: never to its owner.
-    #[inline]
+    #[inline(always)]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
         let segment = Segment::of(slot);
         // SAFETY: segments are type-stable, and a live handle's segment names its slab.
         let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
         // SAFETY: slots, segments and headers are type-stable.
         let (slot, segment_ref, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
-        if thread::is(header.owner()) {
-            if !header.leave_with_slot(segment, slot, || ()) {
+        let owner = header.owner();
+        if thread::is(owner) {
+            if !header.leave_with_slot(owner, segment, slot, || ()) {
                 segment_ref.clear(slot);
                 header.leave_as_owner();
             }
@@ -223,29 +224,15 @@ impl Header {
         Header::leave(this)
     }
 
-    /// The same where that is nothing but a few stores: the caller owns the slab and has the slot's segment at hand. Says whether it was so; if not, nothing was done. Calls `before` first.
+    /// The same where that is nothing but a few stores: the caller owns the slab and allocates from the slot's segment. Says whether it
+    /// was so; if not, nothing was done. Calls `before` first.
     #[inline(always)]
     pub(super) fn delist_quick(slot: NonNull<Slot>, before: impl FnOnce(&Header, &Slot)) -> bool {
         let segment = Segment::of(slot);
         // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
         let (slot, header) = unsafe { (slot.as_ref(), &*segment.as_ref().header()) };
-        thread::is(header.owner()) && header.leave_with_slot(segment, slot, || before(header, slot))
-    }
-
-    /// The same as [`delist_quick`](Header::delist_quick) for a slot of another of the owner's segments.
-    #[inline(always)]
-    pub(super) fn delist_beside(slot: NonNull<Slot>) -> bool {
-        // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
-        let (slot, segment) = unsafe { (slot.as_ref(), Segment::of(slot).as_ref()) };
-        // SAFETY: as above.
-        let header = unsafe { &*segment.header() };
         let owner = header.owner();
-        if !thread::is(owner) || segment.owner() != owner || ptr::eq(segment, header.segment_at_hand()) {
-            return false;
-        }
-        segment.clear(slot);
-        header.leave_as_owner();
-        true
+        thread::is(owner) && header.leave_with_slot(owner, segment, slot, || before(header, slot))
     }
 
     /// Drops a reference that has no slot.

@@ -409,27 +409,13 @@ impl Shared {
         released
     }
 
-    /// Another handle on the same bytes of an untracked slab that this thread owns. `None` if it is not that.
+    /// The same, however it is to be done. Returns the slab to whoever emptied it.
     #[inline(always)]
-    pub(crate) fn another_untracked(&self, skip: usize, len: usize) -> Option<Shared> {
-        assert!(skip <= self.len && len <= self.len - skip);
-        if len == 0 {
-            return None;
-        }
-        let word = self.word.another_untracked()?;
-        // SAFETY: in bounds of the same allocation.
-        Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
-    }
-
-    /// The same as [`release_quick`](Shared::release_quick), which has been tried, if it takes only a few stores more.
-    #[inline(always)]
-    pub(crate) fn release_as_owner(&mut self) -> bool {
-        // SAFETY: if so, the word is not used again.
-        let released = unsafe { self.word.release_as_owner() };
-        if released {
-            (self.len, self.word) = (0, Word::NOTHING);
-        }
-        released
+    pub(crate) fn release_in_place(&mut self) -> Option<Idle> {
+        let word = core::mem::replace(&mut self.word, Word::NOTHING);
+        self.len = 0;
+        // SAFETY: the word is not used again.
+        unsafe { word.release() }
     }
 
     /// Gives the handle up. Returns the slab to whoever emptied it.

@@ -51,7 +51,7 @@ impl Header {
     }
 
     #[inline(always)]
-    pub(super) fn segment_at_hand(&self) -> *mut Segment {
+    fn segment_at_hand(&self) -> *mut Segment {
         // Relaxed: only the owner touches it.
         self.own.segment.load(Ordering::Relaxed)
     }
@@ -79,19 +79,36 @@ impl Header {
         (free != 0).then(|| Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
     }
 
-    /// The owner drops the reference with this slot, if that is of the segment at hand: clears it and leaves it where it will be
-    /// taken next. Calls `before` first.
+    /// The owner drops the reference with this slot, if it allocates from the slot's segment: clears it and leaves it where it will be
+    /// taken again. Calls `before` first.
+    ///
+    /// The tally is not looked at: it sinks by no more than the slots there are, which the owner or somebody before it took.
     #[inline(always)]
-    pub(super) fn leave_with_slot(&self, segment: NonNull<Segment>, slot: &Slot, before: impl FnOnce()) -> bool {
-        if !ptr::eq(self.segment_at_hand(), segment.as_ptr()) {
+    pub(super) fn leave_with_slot(
+        &self,
+        owner: u32,
+        segment: NonNull<Segment>,
+        slot: &Slot,
+        before: impl FnOnce(),
+    ) -> bool {
+        // SAFETY: segments are type-stable.
+        let segment_ref = unsafe { segment.as_ref() };
+        let at_hand = ptr::eq(self.segment_at_hand(), segment.as_ptr());
+        if !at_hand && segment_ref.owner() != owner {
             return false;
         }
         before();
         self.fixed.witness.read();
         slot.witness.write();
         slot.set_extent(Extent::DEAD);
-        let bit = 1_u64 << Segment::bit_of(NonNull::from(slot));
-        self.set_word((self.word() | bit).wrapping_sub(ONE));
+        let bit = 1_u32 << Segment::bit_of(NonNull::from(slot));
+        let mut word = self.word();
+        if at_hand {
+            word |= u64::from(bit);
+        } else {
+            segment_ref.add_free(bit);
+        }
+        self.set_word(word.wrapping_sub(ONE));
         true
     }
 
@@ -104,7 +121,7 @@ impl Header {
         self.set_word(self.word().wrapping_add(ONE));
     }
 
-    /// The owner drops a reference whose slot, if any, is not of the segment at hand. No read-modify-write.
+    /// The owner drops a reference whose slot, if any, is a guest's. No read-modify-write.
     #[inline]
     pub(super) fn leave_as_owner(&self) {
         self.fixed.witness.read();

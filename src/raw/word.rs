@@ -7,7 +7,6 @@ use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
 use super::{poison, recorded, secret};
-use crate::sync::thread;
 use core::ptr::{self, NonNull};
 
 /// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
@@ -225,18 +224,30 @@ impl Word {
     /// # Safety
     ///
     /// The caller's handle holds it and does not use it afterwards.
+    #[inline(always)]
     pub(super) unsafe fn release(self) -> Option<Idle> {
+        if let Some(slot) = self.plain_slot() {
+            poison::leave(slot);
+            return Header::delist(slot);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.release_without_slot() }
+    }
+
+    /// The same where no slot says what is held.
+    ///
+    /// # Safety
+    ///
+    /// As above.
+    #[inline(never)]
+    unsafe fn release_without_slot(self) -> Option<Idle> {
         match self.hold() {
-            Hold::Slot(slot) => {
-                poison::leave(slot);
-                return Header::delist(slot);
-            }
             Hold::Untracked(header) => return Header::drop_untracked(header),
             // SAFETY: the caller's promise.
             Hold::Marked(_) => return unsafe { self.release_marked() },
             // SAFETY: the caller's promise.
             Hold::Owned(owned) => unsafe { Owned::release(owned) },
-            Hold::Nothing | Hold::Pool(_) => {}
+            Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
         }
         None
     }
@@ -284,54 +295,22 @@ impl Word {
     /// One more handle on the same memory. For a slab its slot says what `complete` makes of the slot of this handle.
     #[inline]
     pub(super) fn another(self, complete: impl FnOnce(&Slot) -> Entry + Copy) -> Word {
-        self.another_quick(complete).unwrap_or_else(|| self.another_slow(complete))
+        self.another_quick(complete).unwrap_or_else(|| self.another_out_of_line(complete))
     }
 
-    /// The same, for who has tried it quickly.
     #[inline(never)]
+    fn another_out_of_line(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
+        self.another_slow(complete)
+    }
+
+    /// The same, for who has tried it quickly and is out of line.
+    #[inline(always)]
     pub(super) fn another_slow(self, complete: impl FnOnce(&Slot) -> Entry) -> Word {
         match self.plain_slot() {
             Some(slot) => Word::on_slab_of(slot, complete),
             None if self.is_marked() => self.another_marked(complete),
             None => self.another_without_slot(),
         }
-    }
-
-    /// The same for a handle on an untracked slab that the calling thread owns: it is all alike. `None` if it is not that.
-    #[inline(always)]
-    pub(super) fn another_untracked(self) -> Option<Word> {
-        let header = self.own_untracked()?;
-        // SAFETY: headers are type-stable.
-        unsafe { header.as_ref() }.join_as_owner();
-        Some(self)
-    }
-
-    /// Gives up such a handle, or one whose slot is of another segment than the owner has at hand. Says whether it was one; if not,
-    /// nothing was done.
-    ///
-    /// # Safety
-    ///
-    /// As for [`release_quick`](Word::release_quick).
-    #[inline(always)]
-    pub(super) unsafe fn release_as_owner(self) -> bool {
-        if let Some(slot) = self.plain_slot() {
-            return !poison::IS_ON && Header::delist_beside(slot);
-        }
-        let Some(header) = self.own_untracked() else { return false };
-        // SAFETY: as above.
-        unsafe { header.as_ref() }.leave_as_owner();
-        true
-    }
-
-    #[inline(always)]
-    fn own_untracked(self) -> Option<NonNull<Header>> {
-        if self.0.addr() & TAG != UNTRACKED || poison::IS_ON {
-            return None;
-        }
-        let header = NonNull::new(self.0.map_addr(|address| address & !TAG).cast::<Header>())?;
-        // SAFETY: as above.
-        let header_ref = unsafe { header.as_ref() };
-        (header_ref.depth().code() == 0 && thread::is(header_ref.owner())).then_some(header)
     }
 
     /// The slab of the handle with this slot.
@@ -349,7 +328,7 @@ impl Word {
         Header::enlist(Word::header_of(slot), entry)
     }
 
-    #[inline]
+    #[inline(never)]
     fn another_without_slot(self) -> Word {
         match self.hold() {
             Hold::Untracked(header) => Header::enlist_untracked(header),
