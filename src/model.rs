@@ -280,13 +280,16 @@ impl Shared {
     /// Another handle on the same bytes.
     #[track_caller]
     pub fn clone(&self) -> Shared {
-        Shared(self.0.another(label(0)))
+        let quick = self.0.another_quick(label(0)).or_else(|| self.0.another_beside(label(0)));
+        Shared(quick.unwrap_or_else(|| self.0.another(label(0))))
     }
 
     /// A handle on a part.
     #[track_caller]
     pub fn slice(&self, range: Range<usize>) -> Shared {
-        Shared(self.0.slice(range.start, range.len(), label(0)))
+        let (start, len) = (range.start, range.len());
+        let quick = self.0.slice_quick(start, len, label(0)).or_else(|| self.0.slice_beside(start, len, label(0)));
+        Shared(quick.unwrap_or_else(|| self.0.slice(start, len, label(0))))
     }
 
     /// Cuts off the first `at` bytes.
@@ -333,8 +336,8 @@ impl Shared {
 
     /// Gives the handle up.
     #[must_use]
-    pub fn release(self) -> Option<Idle> {
-        self.0.release().map(Idle)
+    pub fn release(mut self) -> Option<Idle> {
+        if self.0.release_quick() { None } else { self.0.release().map(Idle) }
     }
 
     /// The range that the slot lists; `None` without a slot.
@@ -443,8 +446,8 @@ impl Unique {
 
     /// Gives the handle up.
     #[must_use]
-    pub fn release(self) -> Option<Idle> {
-        self.0.release().map(Idle)
+    pub fn release(mut self) -> Option<Idle> {
+        if self.0.release_quick() { None } else { self.0.release().map(Idle) }
     }
 }
 

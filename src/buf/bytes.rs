@@ -156,6 +156,14 @@ impl SlabBytes {
 
     #[inline(never)]
     fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
+        match self.raw.slice_beside(start, len, label) {
+            Some(raw) => SlabBytes { raw },
+            None => self.slice_slower(start, len, label),
+        }
+    }
+
+    #[inline(never)]
+    fn slice_slower(&self, start: usize, len: usize, label: Label) -> SlabBytes {
         SlabBytes { raw: self.raw.slice(start, len, label) }
     }
 
@@ -338,6 +346,14 @@ impl Drop for SlabBytes {
 impl SlabBytes {
     #[inline(never)]
     fn clone_slow(&self, label: Label) -> SlabBytes {
+        match self.raw.another_beside(label) {
+            Some(raw) => SlabBytes { raw },
+            None => self.clone_slower(label),
+        }
+    }
+
+    #[inline(never)]
+    fn clone_slower(&self, label: Label) -> SlabBytes {
         SlabBytes { raw: self.raw.another(label) }
     }
 

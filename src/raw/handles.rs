@@ -32,6 +32,24 @@ impl Header {
         Some(Word::untracked(this))
     }
 
+    /// Makes a reference and its slot from a handle on a slab that the caller does not own, where that is one read-modify-write and a
+    /// few stores: the caller allocates from that handle's segment, as a thread does that left the slab to its slices. `None` where it
+    /// is not so, and nothing was done.
+    #[inline(always)]
+    pub(super) fn enlist_beside(parent: NonNull<Slot>, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
+        let segment = Segment::of(parent);
+        // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
+        let (segment_ref, header) = unsafe { (segment.as_ref(), &*segment.as_ref().header()) };
+        let mine = thread::is_out_of_scopes(segment_ref.owner()) && !thread::is(header.owner());
+        if !mine || !header.depth().is_plain() || planted(Plant::PublishBeforeRef) {
+            return None;
+        }
+        let slot = Segment::pop(segment)?;
+        header.join();
+        header.publish_plain(slot, entry(), clock::last());
+        Some(slot)
+    }
+
     /// Makes a reference and its slot, from a handle that the caller holds or as the owner. The word is without a slot if the slab is
     /// untracked, or the ledger may not grow: the reference counts all the same.
     #[inline(always)]

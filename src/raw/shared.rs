@@ -108,43 +108,58 @@ impl Shared {
         unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 
-    /// A handle on `skip..skip + len` of this one, for who has tried it quickly. The range is in bounds.
-    #[inline]
-    pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
-        assert!(skip <= self.len && len <= self.len - skip);
-        // SAFETY: in bounds of the same allocation, or one past its end.
-        let ptr = unsafe { self.ptr.add(skip) };
-        if len == 0 {
-            return Shared::empty_at(ptr);
-        }
-        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
-        Shared { ptr, len, word }
-    }
-
-    /// The same, if it takes no more than a few stores.
+    /// A handle on `skip..skip + len` of this one, if it takes no more than a few stores. The range is in bounds. Otherwise
+    /// [`slice_beside`](Shared::slice_beside) is next, and then [`slice`](Shared::slice).
     #[inline(always)]
     pub(crate) fn slice_quick(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
-        assert!(skip <= self.len && len <= self.len - skip);
-        if len == 0 {
-            return None;
-        }
+        let part = self.part_of(skip, len)?;
         let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
-        // SAFETY: in bounds of the same allocation.
-        Some(Shared { ptr: unsafe { self.ptr.add(skip) }, len, word })
+        Some(Shared { word, ..part })
     }
 
-    /// Another handle on the same bytes, for who has tried it quickly.
+    #[inline(always)]
+    pub(crate) fn slice_beside(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
+        let part = self.part_of(skip, len)?;
+        let word = self.word.another_beside(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
+        Some(Shared { word, ..part })
+    }
+
     #[inline]
-    pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent(), label));
-        Shared { ptr: self.ptr, len: self.len, word }
+    pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
+        let Some(part) = self.part_of(skip, len) else {
+            // SAFETY: in bounds of the same allocation, or one past its end.
+            return Shared::empty_at(unsafe { self.ptr.add(skip) });
+        };
+        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
+        Shared { word, ..part }
     }
 
-    /// The same, if it takes no more than a few stores.
+    /// A part that is not empty, held by nothing yet.
+    #[inline(always)]
+    fn part_of(&self, skip: usize, len: usize) -> Option<Shared> {
+        assert!(skip <= self.len && len <= self.len - skip);
+        // SAFETY: in bounds of the same allocation, or one past its end.
+        (len > 0).then(|| Shared { ptr: unsafe { self.ptr.add(skip) }, len, word: Word::NOTHING })
+    }
+
+    /// Another handle on the same bytes, if it takes no more than a few stores. Otherwise
+    /// [`another_beside`](Shared::another_beside) is next, and then [`another`](Shared::another).
     #[inline(always)]
     pub(crate) fn another_quick(&self, label: Label) -> Option<Shared> {
         let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label))?;
         Some(Shared { ptr: self.ptr, len: self.len, word })
+    }
+
+    #[inline(always)]
+    pub(crate) fn another_beside(&self, label: Label) -> Option<Shared> {
+        let word = self.word.another_beside(|slot| shared_with(slot, slot.own_extent(), label))?;
+        Some(Shared { ptr: self.ptr, len: self.len, word })
+    }
+
+    #[inline]
+    pub(crate) fn another(&self, label: Label) -> Shared {
+        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent(), label));
+        Shared { ptr: self.ptr, len: self.len, word }
     }
 
     #[inline]

@@ -220,8 +220,11 @@ impl Attached {
         if !thread::is(self.header().owner()) {
             return None;
         }
+        let enlist = |header, entry| {
+            Header::enlist_quick(header, || entry).or_else(|| Some(Header::enlist_as_owner(header, entry)))
+        };
         // SAFETY: this thread owns the slab.
-        unsafe { cut(self.header, n, label, |header, entry| Some(Header::enlist_as_owner(header, entry))) }
+        unsafe { cut(self.header, n, label, enlist) }
     }
 
     /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
