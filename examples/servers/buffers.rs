@@ -8,6 +8,9 @@ use std::ops::Deref;
 use bufslab::{SlabBytes, SlabBytesMut, SlabPool};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+/// Memory is taken for reads of at least so many bytes.
+const READ: usize = 8 * 1024;
+
 /// One kind of buffers.
 pub trait Buffers: Clone + 'static {
     type Input: Input<Slice = Self::Slice>;
@@ -29,8 +32,8 @@ pub trait Input {
 
     /// The bytes that are there.
     fn unread(&self) -> &[u8];
-    /// Room for at least `least` bytes behind them. If memory has to be taken for it, then for `most` bytes.
-    fn room(&mut self, least: usize, most: usize) -> &mut Self::Room;
+    /// Room behind them: for `missing` bytes by all means, and if it can be for `usual` bytes.
+    fn room(&mut self, missing: usize, usual: usize) -> &mut Self::Room;
     /// Forgets the first `count` bytes.
     fn skip(&mut self, count: usize);
     /// Cuts off the first `count` bytes.
@@ -74,12 +77,13 @@ impl Input for VecInput {
         &self.bytes[self.at..]
     }
 
-    fn room(&mut self, least: usize, most: usize) -> &mut Vec<u8> {
+    fn room(&mut self, missing: usize, usual: usize) -> &mut Vec<u8> {
+        let least = missing.max(usual);
         if self.bytes.capacity() - self.bytes.len() < least {
             self.bytes.drain(..self.at);
             self.at = 0;
             if self.bytes.capacity() - self.bytes.len() < least {
-                self.bytes.reserve(most);
+                self.bytes.reserve(least.max(READ));
             }
         }
         &mut self.bytes
@@ -131,10 +135,11 @@ impl Input for BytesMut {
         self
     }
 
-    fn room(&mut self, least: usize, most: usize) -> &mut BytesMut {
+    fn room(&mut self, missing: usize, usual: usize) -> &mut BytesMut {
+        let least = missing.max(usual);
         // Not before the room has become short: what is kept would pin a buffer for each read.
         if self.capacity() - self.len() < least {
-            self.reserve(most);
+            self.reserve(least.max(READ));
         }
         self
     }
@@ -191,13 +196,15 @@ impl Input for SlabInput {
         &self.bytes
     }
 
-    fn room(&mut self, least: usize, most: usize) -> &mut SlabBytesMut {
+    fn room(&mut self, missing: usize, usual: usize) -> &mut SlabBytesMut {
+        // No more than fits into a slab, unless a message needs that: what is larger gets a slab of its own.
+        let most = self.pool.slab_size().saturating_sub(self.bytes.len());
         if self.bytes.is_empty() {
             // The room that there may be goes back to the slab first.
             self.rest();
-            self.bytes = self.pool.alloc(most);
-        } else if self.bytes.capacity() - self.bytes.len() < least {
-            self.bytes.reserve(most);
+            self.bytes = self.pool.alloc(usual.max(READ).min(most).max(missing));
+        } else if self.bytes.capacity() - self.bytes.len() < usual.min(most).max(missing) {
+            self.bytes.reserve(usual.max(READ).min(most).max(missing));
         }
         &mut self.bytes
     }

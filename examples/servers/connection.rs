@@ -15,11 +15,9 @@ use tokio::net::TcpStream;
 use crate::buffers::{Buffers, Input};
 use crate::server::Shared;
 
-/// Memory is taken for reads of at least so many bytes.
-const READ: usize = 8 * 1024;
-/// Of two powers of what came lately, no more than this is asked for.
+/// Room is asked for no fewer bytes than this.
 const LEAST: usize = 512;
-/// No read is larger than this, unless a message is.
+/// And for no more, unless a message needs it.
 const MOST: usize = 64 * 1024;
 /// As many pieces are written at once.
 pub const PIECES: usize = 64;
@@ -41,15 +39,13 @@ impl<B: Buffers> Connection<B> {
 
     /// Waits for more, of which at least `missing` bytes are needed. `false` at the end of the stream.
     pub async fn more(&mut self, missing: usize) -> io::Result<bool> {
-        let least = self.usual.max(missing);
-        let most = least.max(READ);
-        let Connection { shared, input, stream, .. } = self;
+        let Connection { shared, input, stream, usual, .. } = self;
         input.rest();
         let (offered, count) = poll_fn(|context| {
             // Room is taken when there is something to read, and not while the connection is idle.
             ready!(stream.poll_read_ready(context))?;
             shared.reads.set(shared.reads.get() + 1);
-            let room = input.room(least, most);
+            let room = input.room(missing, *usual);
             let offered = room.chunk_mut().len();
             match pin!(stream.read_buf(room)).poll(context) {
                 Poll::Ready(count) => Poll::Ready(count.map(|count| (offered, count))),

@@ -21,7 +21,7 @@ usage: cargo run --release --example servers -- [options]
   --seconds N       seconds that are measured of each run, about (3); a quarter goes before, to get warm
   --rounds N        how often each run is made, the kinds in turn (5)
   --out DIR         where the files go (target/servers)
-  --quick           one round, half a second each, nothing before it: to see that it works, not for figures
+  --quick           one round, 0.3 s each, nothing before it: to see that it works, not for figures
   --doc FILE        measures nothing: writes table and text from --out's servers.json between the markers
                     in FILE, and the chart beside it into pictures/ if there is such a folder; can be
                     given more than once
@@ -69,7 +69,7 @@ impl Command {
     pub fn parse(args: impl Iterator<Item = String>) -> Result<Command> {
         let args: Vec<String> = args.collect();
         let quick = args.iter().any(|arg| arg == "--quick");
-        let (mut seconds, mut rounds) = if quick { (0.5, 1) } else { (3.0, 5) };
+        let (mut seconds, mut rounds) = if quick { (0.3, 1) } else { (3.0, 5) };
         let mut out = PathBuf::from("target/servers");
         let (mut protocols, mut kinds, mut files) = (Vec::new(), Vec::new(), Vec::new());
         let (mut serve, mut port, mut address, mut size) = (None, 0, None, 0);

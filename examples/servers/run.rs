@@ -21,7 +21,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// Traced runs are this long: a tenth of the speed gives enough calls to count.
 const TRACED: Amount = Amount { seconds: 0.3, requests: 3_000 };
 /// What calibration sends.
-const FIRST: u64 = 20_000;
+const FIRST: u64 = 5_000;
 
 /// How each run is made.
 pub struct Runs<'a> {
@@ -113,6 +113,7 @@ fn used(before: &Value, after: &Value) -> Figures {
         ("requests", answered),
         ("refused", grown("refused")),
         ("cpu_us_per_request", each("cpu_ns").map(|ns| ns / 1e3)),
+        ("allocations", grown("allocations")),
         ("allocations_per_request", each("allocations")),
         ("allocated_bytes_per_request", each("allocated_bytes")),
         ("reads_per_request", each("reads")),

@@ -135,10 +135,11 @@ fn verdicts(results: &Results) -> String {
             let pair = pair(results, name, compared)?;
             let verdict = match () {
                 () if pair.is_the_same() => "the same".to_owned(),
+                () if results.rounds == 1 => format!("{}, in a single round", amount(pair.percent)),
                 () if !pair.is_clear() => {
                     format!("{:.0} % apart, which is within what the rounds differ by", pair.percent.abs())
                 }
-                () => amount(pair.percent),
+                () => format!("**{}**", amount(pair.percent)),
             };
             Some(format!(
                 "{} {} against {} of {}: {verdict}",
@@ -155,7 +156,7 @@ fn verdicts(results: &Results) -> String {
 
 fn amount(percent: f64) -> String {
     let word = if percent > 0.0 { "more" } else { "less" };
-    format!("**{:.0} % {word}**", percent.abs())
+    format!("{:.0} % {word}", percent.abs())
 }
 
 /// All figures in which ours is clearly worse than the best of the others.
