@@ -200,8 +200,6 @@ impl Input for SlabInput {
         // No more than fits into a slab, unless a message needs that: what is larger gets a slab of its own.
         let most = self.pool.slab_size().saturating_sub(self.bytes.len());
         if self.bytes.is_empty() {
-            // The room that there may be goes back to the slab first.
-            self.rest();
             self.bytes = self.pool.alloc(usual.max(READ).min(most).max(missing));
         } else if self.bytes.capacity() - self.bytes.len() < usual.min(most).max(missing) {
             self.bytes.reserve(usual.max(READ).min(most).max(missing));
@@ -223,8 +221,8 @@ impl Input for SlabInput {
     }
 
     fn rest(&mut self) {
-        // An idle connection holds nothing.
-        if self.bytes.is_empty() {
+        // An idle connection holds nothing: the room goes back to the slab.
+        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
             self.bytes = SlabBytesMut::new();
         }
     }
