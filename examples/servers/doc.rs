@@ -17,6 +17,7 @@ const EMBEDDED: &str = "servers.md";
 
 const BEGIN: &str = "<!-- servers: begin -->";
 const END: &str = "<!-- servers: end -->";
+const PICTURE: &str = "![Processor time and resident memory of each load, a bar for each kind of buffers][servers]";
 
 /// Rewrites what is between the markers in `file`, and the chart beside it.
 pub fn rewrite(file: &Path, results: &Results) -> Result<()> {
@@ -24,7 +25,8 @@ pub fn rewrite(file: &Path, results: &Results) -> Result<()> {
     let old = fs::read_to_string(file).with_context(|| format!("--doc {shown}"))?;
     let (before, rest) = old.split_once(BEGIN).with_context(|| format!("--doc {shown}: there is no {BEGIN} in it"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("--doc {shown}: {BEGIN} has no {END}"))?;
-    let new = format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", table::all(results).trim_end());
+    let table = table::all(results);
+    let new = format!("{before}{BEGIN}\n\n{}\n\n{PICTURE}\n\n{END}{after}", table.trim_end());
     fs::write(file, new).with_context(|| format!("--doc {shown}"))?;
 
     let pictures = file.with_file_name("pictures");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::child::Server;
 use crate::plan::{Kind, Load};
 use crate::strace::Strace;
-use crate::tools::{Amount, Tools};
+use crate::tools::{Amount, KEYS, Tools};
 
 /// Figures by name. What this system cannot tell is left out.
 pub type Figures = BTreeMap<String, f64>;
@@ -20,6 +20,8 @@ pub type Figures = BTreeMap<String, f64>;
 const SETTLE: Duration = Duration::from_millis(200);
 /// Traced runs are this long: a tenth of the speed gives enough calls to count.
 const TRACED: Amount = Amount { seconds: 0.3, requests: 3_000 };
+/// So many go before, for tools that count: nearly all keys have been set then, and most of them more than once.
+const FILL: u64 = 3 * KEYS as u64;
 /// What calibration sends.
 const FIRST: u64 = 5_000;
 
@@ -66,7 +68,7 @@ impl Runs<'_> {
 
     fn stage(&self, server: &mut Server, load: Load, stage: usize, amount: Amount) -> Result<Figures> {
         if self.warm {
-            let less = Amount { seconds: amount.seconds / 4.0, requests: (amount.requests / 4).max(1) };
+            let less = Amount { seconds: amount.seconds / 4.0, requests: (amount.requests / 4).max(FILL) };
             self.tools.drive(load, stage, &server.address, less)?;
         }
         let before = server.ask()?;
