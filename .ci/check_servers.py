@@ -247,7 +247,7 @@ def results(work):
 
     svg = (work / "out/servers.svg").read_text()
     texts = [text.text.strip() for text in xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
-    for text in ["Processor time a request", "Resident under load", *rows]:
+    for text in ["Processor time a request, by powers of ten", "Resident under load, by powers of ten", *rows]:
         assert text in texts, (text, texts)
     assert "NaN" not in svg and "inf" not in svg
 

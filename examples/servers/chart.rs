@@ -30,8 +30,10 @@ struct Panel {
 }
 
 const PANELS: [Panel; 2] = [
-    Panel { title: "Processor time a request", figure: "cpu_us_per_request", scale: 1.0, unit: "µs" },
-    Panel { title: "Resident under load", figure: "resident_load_bytes", scale: 1e-6, unit: "MB" },
+    Panel {
+        title: "Processor time a request, by powers of ten", figure: "cpu_us_per_request", scale: 1.0, unit: "µs"
+    },
+    Panel { title: "Resident under load, by powers of ten", figure: "resident_load_bytes", scale: 1e-6, unit: "MB" },
 ];
 
 fn colour(kind: Kind) -> RGBColor {
@@ -110,7 +112,7 @@ fn draw_panel<DB: DrawingBackend>(
             // What the rounds differ by.
             let line = [(place(min * panel.scale), y + BAR / 2 - 1), (place(max * panel.scale), y + BAR / 2 - 1)];
             area.draw(&PathElement::new(line, TEXT))?;
-            let label = label(median * panel.scale);
+            let (label, end) = (label(median * panel.scale), end.max(line[1].0));
             area.draw(&Text::new(label, (end + 5, y + BAR / 2), style(9, HPos::Left, VPos::Center)))?;
         }
     }
