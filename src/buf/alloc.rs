@@ -33,7 +33,7 @@ impl SlabPool {
     #[inline(never)]
     #[track_caller]
     fn alloc_or_panic(&self, n: usize, label: Label) -> SlabBytesMut {
-        if let Some(raw) = raw::alloc_current(self.id(), n, label) {
+        if let Some(raw) = raw::alloc_current(self.id(), n, self.slab_size(), label) {
             return SlabBytesMut::from_raw(raw);
         }
         match self.alloc_raw(n, label) {

@@ -85,6 +85,12 @@ pub mod slab_size {}
 #[doc = include_str!("tuning.md")]
 pub mod tuning {}
 
+/// A server on three kinds of buffers, under load from programs that know nothing of this crate.
+///
+#[doc = include_str!("pictures/servers.md")]
+#[doc = include_str!("servers.md")]
+pub mod servers {}
+
 /// How costs grow with threads, slices, slabs, tags and scopes, measured.
 ///
 #[doc = include_str!("pictures/scaling.md")]

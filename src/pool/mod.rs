@@ -116,7 +116,7 @@ impl SlabPool {
     }
 
     pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
-        match raw::alloc_current(self.0.id, n, label) {
+        match raw::alloc_current(self.0.id, n, self.0.slab_size(), label) {
             Some(raw) => Ok(raw),
             None => self.0.alloc_slow(n, label),
         }

@@ -39,7 +39,7 @@ pub(super) fn is_alive(id: usize) -> bool {
 /// Room for `n` bytes in the pool with this id, or in the global one if that is gone or the id is 0.
 #[inline]
 pub(crate) fn alloc_in(pool: usize, n: usize, label: Label) -> Result<Unique, AllocError> {
-    match raw::alloc_current(pool, n, label) {
+    match raw::alloc_current(pool, n, 0, label) {
         Some(raw) => Ok(raw),
         None => match find(pool) {
             Some(core) => core.alloc_slow(n, label),

@@ -13,9 +13,9 @@
 //! | handle | [`Shared`], [`Parked`], [`Unique`] | 24 B, 24 B, 32 B | pointer, length, (capacity,) word | `Drop`: the floors above pass emptied slabs on |
 //!
 //! Following one 20-byte head: a thread attaches a slab ([`Idle::attach`]) and cuts 4,096 bytes for a read
-//! ([`Attached::alloc`]): one slot leaves the list, `local` goes to 1, the cursor to 4,096. `freeze` gives 3,000 unused
-//! bytes back to the cursor. The parser slices the head ([`Shared::slice`]): a second slot, `local` is 2. The request is
-//! dropped: one slot dead, `local` is 1. The slab fills and is detached: `BIAS − 1` references are refunded, one is left, and
+//! ([`Attached::alloc`]): one slot is taken and the tally goes to 1, both in one word; the cursor goes to 4,096. `freeze` gives 3,000 unused
+//! bytes back to the cursor. The parser slices the head ([`Shared::slice`]): a second slot, the tally is 2. The request is
+//! dropped: one slot dead, the tally is 1. The slab fills and is detached: `BIAS − 1` references are refunded, one is left, and
 //! it is the head's. A report finds the header, reads one live slot, and names its site and tag. When the head is dropped,
 //! on whatever thread, the count reaches zero there, and [`Shared::release`] returns the slab to be used again.
 
@@ -52,7 +52,7 @@ mod word;
 
 pub(crate) use around::{Around, Search};
 #[cfg(feature = "tune")]
-pub(crate) use around::{GLANCES, LOOKS};
+pub(crate) use around::{GLANCES, LOOKS, slices_at};
 pub(crate) use exit::at_exit;
 pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]

@@ -312,14 +312,17 @@ pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique>
     unsafe { cut(current(pool)?, n, label, |header, entry| Header::enlist_quick(header, || entry)) }
 }
 
-/// The same, however it is to be done, and also from one of the holes that come next in that slab.
+/// The same, however it is to be done, and also from one of the holes that come next in that slab: those that are too short for a
+/// request of at most `largest` bytes are given up.
 #[inline(never)]
-pub(crate) fn alloc_current(pool: usize, n: usize, label: Label) -> Option<Unique> {
+pub(crate) fn alloc_current(pool: usize, n: usize, largest: usize, label: Label) -> Option<Unique> {
     let header = current(pool)?;
     let enlist = |header, entry| Some(Header::enlist_as_owner(header, entry));
     // SAFETY: as above.
     unsafe {
-        cut(header, n, label, enlist).or_else(|| Header::next_hole(header, n).then(|| cut(header, n, label, enlist))?)
+        let raw = cut(header, n, label, enlist);
+        let next = raw.is_none() && (1..=largest).contains(&n) && Header::next_hole(header, n);
+        if next { cut(header, n, label, enlist) } else { raw }
     }
 }
 

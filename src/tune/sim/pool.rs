@@ -79,7 +79,13 @@ impl Pool {
     /// Room for `n` bytes, more than none. The caller makes a handle on it at once.
     pub(super) fn alloc(&mut self, n: u64, thread: u32) -> u32 {
         let current = self.locals[thread as usize].current;
-        match current.and_then(|slab| self.slabs.cut(slab, n)) {
+        let cut = |slabs: &mut Slabs, slab: Option<u32>| slabs.cut(slab?, n);
+        let mut root = cut(&mut self.slabs, current);
+        if root.is_none() && n <= self.slab_size {
+            let hole = self.next_hole(n, thread);
+            root = cut(&mut self.slabs, hole);
+        }
+        match root {
             Some(root) => self.first(root, n, thread),
             None => self.alloc_slow(n, thread),
         }
@@ -97,20 +103,17 @@ impl Pool {
             self.learn_alone(n);
             let slab = self.slabs.take(n);
             self.oversize += 1;
-            self.slabs.slab_mut(slab).full_at = u64::MAX;
+            self.slabs.slab_mut(slab).look_at = u64::MAX;
             let root = self.slabs.new_root(Home::Slab(slab, 0), n);
             self.slabs.count_cut(slab, n);
             return self.first(root, n, thread);
         }
         self.locals[thread as usize].is_here = true;
         let unused = self.unused(thread);
-        let hole = self.next_hole(n, thread);
-        if let Some(slab) = hole.or_else(|| self.reuse_in_place(n, thread)) {
+        if let Some(slab) = self.reuse_in_place(n, thread) {
             if let Some(root) = self.slabs.cut(slab, n) {
-                if hole.is_none() {
-                    self.opened(thread, self.slab_size, Opening::InPlace, n, unused);
-                    self.tell(thread);
-                }
+                self.opened(thread, self.slab_size, Opening::InPlace, n, unused);
+                self.tell(thread);
                 return self.first(root, n, thread);
             }
         }
@@ -202,7 +205,7 @@ impl Pool {
         self.detaches += 1;
         let detached = self.slabs.slab_mut(slab);
         detached.holes.clear();
-        (detached.owner, detached.full_at) = (NOBODY, u64::MAX);
+        (detached.owner, detached.look_at) = (NOBODY, u64::MAX);
         if detached.refs == 0 {
             self.take_back(slab, thread);
         }
