@@ -31,7 +31,7 @@ usage: cargo run --release --example servers -- [options]
   --help            this text
 
 It needs wrk and redis-benchmark (Debian: wrk, redis-tools), and strace to count system calls. With all defaults it takes
-about twenty-five minutes. Let the machine do nothing else. The files: servers.json, servers.txt, servers.svg.
+about half an hour. Let the machine do nothing else. The files: servers.json, servers.txt, servers.svg.
 ";
 
 /// What the command line said.
