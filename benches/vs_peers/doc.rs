@@ -1,7 +1,7 @@
 //! The chapter: what is between its markers, `<!-- vs_peers: begin NAME -->` and `<!-- vs_peers: end -->`, and the charts beside it.
 
 use crate::results::{About, Results};
-use crate::{chart, table};
+use crate::{chart, faster, table};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,6 +42,7 @@ fn rewritten(text: &str, results: &Results, about: &About) -> Result<String> {
         let made = match name {
             "made" => table::made(about),
             "targets" => table::targets(results, about),
+            "faster" => faster::text(results),
             "ops" => table::ops(results),
             _ => bail!("{BEGIN}{name}{CLOSE}: no such table"),
         };

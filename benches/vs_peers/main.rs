@@ -10,6 +10,7 @@
 
 mod chart;
 mod doc;
+mod faster;
 mod machine;
 mod options;
 mod programs;

@@ -1,5 +1,6 @@
 //! The figures as tables, for the terminal and for the chapter: the same text.
 
+use crate::faster;
 use crate::options::ALLOCATORS;
 use crate::results::{About, Results, texts};
 use crate::targets;
@@ -77,7 +78,7 @@ pub fn title(op: &str) -> &str {
 
 /// Everything, for the terminal.
 pub fn all(results: &Results, about: &About) -> String {
-    format!("{}\n\n{}\n\n{}", made(about), targets(results, about), ops(results))
+    format!("{}\n\n{}\n\n{}\n\n{}", made(about), targets(results, about), faster::text(results), ops(results))
 }
 
 /// A few words on where the figures are from.
