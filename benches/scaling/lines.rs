@@ -105,10 +105,9 @@ pub const LINES: &[Line] = &[
     line(
         "headers",
         &[("src/raw/ledger.rs", "headers"), ("src/raw/ledger.rs", "rotor")],
-        "locked by each search for a partly filled slab, while up to 16 headers are glanced at; by each new header; by stats, report \
+        "locked by each search for a partly filled slab, for a copy of 16 addresses; by each new header; by stats, report \
          and all other questions, for a copy of the list",
-        "searches that find nothing are left out more and more. The glances are made under the lock, though headers are never freed: \
-         not done, and easily avoided",
+        "searches that find nothing are left out more and more; the headers, which are never freed, are glanced at without the lock",
     ),
     line(
         "tries",

@@ -6,8 +6,6 @@ use crate::counted::Rates;
 
 /// Handles of a slab before it is full, with reads of 4 KiB in slabs of 64 KiB.
 pub const READS: f64 = 16.0;
-/// Headers that are glanced at under the ledger's lock.
-const GLANCES: f64 = 16.0;
 /// Slabs after which a thread tells the sizer what it saw.
 const BATCH: f64 = 8.0;
 /// Requests of a thread before it ends, in the load of threads that come and go.
@@ -159,7 +157,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
     let Rates { openings, jumps, .. } = *rates;
     let around_of_process = || {
         let mut uses = vec![store("clock", 2.0 * openings), lock("pools", openings)];
-        uses.push(every("headers", openings, 3.0, 1.0 + GLANCES));
+        uses.push(every("headers", openings, 3.0, 3.0));
         uses
     };
     let around = || {

@@ -307,13 +307,19 @@ impl Header {
         self.fixed.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// The owner sets another limit, if nobody has set it to 0 meanwhile. Says whether it did.
+    /// Nothing is cut from the slab from now on, until its owner opens it anew.
+    pub(super) fn stop(&self) {
+        // A read-modify-write, as its partner in `change_limit`: of the two one is first. Relaxed: as in `set_limit`.
+        self.fixed.limit.swap(0, Ordering::Relaxed);
+    }
+
+    /// The owner sets another limit, if nobody has stopped it meanwhile. Says whether it did.
     pub(super) fn change_limit(&self, from: usize, to: usize) -> bool {
         if planted(Plant::HoleUnasked) {
             self.set_limit(to);
             return true;
         }
-        // A read-modify-write: of this and a store of 0 one is first. Relaxed: as in `set_limit`.
+        // Relaxed: as in `stop`.
         self.fixed.limit.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 

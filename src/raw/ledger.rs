@@ -104,7 +104,7 @@ impl Ledger {
         self.closed.swap(1, Ordering::AcqRel);
         for header in self.headers() {
             // SAFETY: headers are type-stable.
-            unsafe { header.as_ref() }.set_limit(0);
+            unsafe { header.as_ref() }.stop();
         }
     }
 

@@ -282,7 +282,7 @@ impl Ledger {
             let header = unsafe { header.as_ref() };
             // As in `recall`.
             if header.owner() != thread::NOBODY {
-                header.set_limit(0);
+                header.stop();
             }
         }
         Ok(state)

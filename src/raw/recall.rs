@@ -44,7 +44,7 @@ impl Ledger {
             let header = unsafe { header.as_ref() };
             // A slab that has changed hands since is recalled for nothing, and an idle one gets a new limit when it is attached.
             if header.owner() != thread::NOBODY {
-                header.set_limit(0);
+                header.stop();
             }
         }
     }
