@@ -261,7 +261,7 @@ impl Attached {
 /// Cuts `n` bytes from the slab that this thread made its current one, without asking anybody.
 #[track_caller]
 pub fn alloc_current(n: usize) -> Option<Shared> {
-    raw::alloc_current(1, n, label(0)).map(filled)
+    raw::alloc_current(1, n, 0, label(0)).map(filled)
 }
 
 fn filled(mut unique: raw::Unique) -> Shared {
