@@ -45,8 +45,7 @@ impl Core {
         }
         let hole = (size / 64).clamp(1, 4096);
         let free = if last_resort { n } else { size / 2 };
-        // Where reads are as large as this one, shorter holes are of no use.
-        let hole = if last_resort { hole.min(n) } else { hole.max(n) };
+        let hole = if last_resort { hole.min(n) } else { hole };
         let want = Around { size, longest: n, hole, free, again: last_resort };
         let mut emptied = Vec::new();
         let turns = if last_resort { TURNS } else { 1 };

@@ -109,7 +109,7 @@ impl Search {
         let slices = list.len();
         let (sum, longest) = Holes::between(list, want.size, want.hole);
         if sum < want.free {
-            look.header().set_look_at(slices_at(slices, want.size, sum, want.free));
+            look.header().set_full_at(slices as u32);
         }
         sum >= want.free && longest >= want.longest + poison::SLACK
     }
@@ -174,12 +174,6 @@ impl Ledger {
     }
 }
 
-/// How many slices are left of a slab's when `free` bytes of it will be in holes, if `sum` are so now and its slices are all alike.
-pub(crate) fn slices_at(slices: usize, size: usize, sum: usize, free: usize) -> u32 {
-    let left = slices as u128 * size.saturating_sub(free) as u128 / size.saturating_sub(sum).max(1) as u128;
-    left.min(u128::from(u32::MAX - 1)) as u32
-}
-
 /// Slabs that may have room, with their references: the fewer, the more room, for all that a glance can tell.
 struct Candidates {
     list: [(u32, Option<NonNull<Header>>); GLANCES],
@@ -195,11 +189,11 @@ impl Candidates {
 }
 
 impl Header {
-    /// The references of a detached slab of this size with listed slices, if it has lost so many of them since it was found too full
-    /// that it should have room by now.
+    /// The references of a detached slab of this size with listed slices, if it has lost a good part of them since it was found
+    /// too full.
     fn worth_a_look(&self, want: Around) -> Option<u32> {
         let refs = self.state().refs();
-        let fewer = want.again || refs <= self.look_at();
+        let fewer = want.again || u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
         let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == want.size;
         (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
     }

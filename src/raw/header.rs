@@ -101,9 +101,8 @@ pub(super) struct Fixed {
     pub(super) attached_tick: AtomicU32,
     /// 0 while the slab is attached.
     pub(super) retired_tick: AtomicU32,
-    /// With how many slices at most another look for room is worthwhile: any number, if none found too little since the slab was
-    /// detached.
-    look_at: AtomicU32,
+    /// With how many slices a look found too little room here; as many as there can be if none did since the slab was detached.
+    full_at: AtomicU32,
     /// Handles on a tracked slab that got no slot, because the ledger might not grow.
     pub(super) unlisted: AtomicU32,
     /// Not 0: the memory has to be overwritten before it is used again; see [`super::secret`].
@@ -183,7 +182,7 @@ impl Header {
                 segments: AtomicPtr::new(ptr::null_mut()),
                 attached_tick: AtomicU32::new(0),
                 retired_tick: AtomicU32::new(0),
-                look_at: AtomicU32::new(u32::MAX),
+                full_at: AtomicU32::new(u32::MAX),
                 unlisted: AtomicU32::new(0),
                 must_wipe: AtomicU32::new(0),
                 parked: AtomicU32::new(0),
@@ -268,12 +267,12 @@ impl Header {
         self.fixed.size.load(Ordering::Relaxed)
     }
 
-    pub(super) fn look_at(&self) -> u32 {
-        self.fixed.look_at.load(Ordering::Relaxed)
+    pub(super) fn full_at(&self) -> u32 {
+        self.fixed.full_at.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_look_at(&self, refs: u32) {
-        self.fixed.look_at.store(refs, Ordering::Relaxed);
+    pub(super) fn set_full_at(&self, refs: u32) {
+        self.fixed.full_at.store(refs, Ordering::Relaxed);
     }
 
     pub(super) fn set_memory(&self, base: *mut u8, size: usize) {
@@ -430,7 +429,7 @@ impl Header {
     /// The first reference of a slab that nobody else knows, made without an owner.
     pub(super) fn first_reference(&self, ledger: Arc<Ledger>) {
         self.keep_ledger(ledger);
-        self.set_look_at(u32::MAX);
+        self.set_full_at(u32::MAX);
         let state = State(self.state.load(Ordering::Relaxed));
         debug_assert_eq!(state.refs(), 0);
         let release = if planted(Plant::SingleRelaxed) { Ordering::Relaxed } else { Ordering::Release };
@@ -470,7 +469,7 @@ impl Header {
         let header = unsafe { this.as_ref() };
         header.fixed.retired_tick.store(clock::read(), Ordering::Relaxed);
         header.keep_ledger(ledger);
-        header.set_look_at(u32::MAX);
+        header.set_full_at(u32::MAX);
         header.put_down();
         let tally = if planted(Plant::RefundForgetsTally) { 0 } else { header.local() };
         if !planted(Plant::RefundBeforeDisown) {

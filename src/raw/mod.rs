@@ -52,7 +52,7 @@ mod word;
 
 pub(crate) use around::{Around, Search};
 #[cfg(feature = "tune")]
-pub(crate) use around::{GLANCES, LOOKS, slices_at};
+pub(crate) use around::{GLANCES, LOOKS};
 pub(crate) use exit::at_exit;
 pub(crate) use foreign::{Adopted, Remembered};
 #[cfg(bufslab_loom)]

@@ -4,7 +4,7 @@ use super::pool::Pool;
 use super::slabs::NOBODY;
 use crate::config::Reuse;
 use crate::pool::UNSEARCHED;
-use crate::raw::{GLANCES, LOOKS, slices_at};
+use crate::raw::{GLANCES, LOOKS};
 
 /// How often the pool has searched for nothing, how many searches it leaves out for that, and where it goes on.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Pool {
         for (at, candidate) in candidates.iter_mut().enumerate().take(glances) {
             let number = (start + at) % count;
             let slab = &self.slabs.list[number];
-            let is_emptier = slab.refs <= slab.look_at;
+            let is_emptier = u128::from(slab.refs) * 4 <= u128::from(slab.full_at) * 3;
             if is_emptier && slab.refs > 0 && slab.owner == NOBODY && slab.size == size {
                 *candidate = (slab.refs, number as u32);
             }
@@ -74,11 +74,10 @@ impl Pool {
                 return None;
             }
             emptiest.0 = u64::MAX;
-            let (free, hole) = (size / 2, (size / 64).clamp(1, 4096).max(n));
+            let (free, hole) = (size / 2, (size / 64).clamp(1, 4096));
             let (sum, longest) = self.slabs.holes(slab, hole, &mut self.tries.live, &mut self.tries.holes);
             if sum < free {
-                let left = slices_at(refs as usize, size as usize, sum as usize, free as usize);
-                self.slabs.slab_mut(slab).look_at = u64::from(left);
+                self.slabs.slab_mut(slab).full_at = refs;
             }
             if sum >= free && longest >= n {
                 return Some(slab);

@@ -103,7 +103,7 @@ impl Pool {
             self.learn_alone(n);
             let slab = self.slabs.take(n);
             self.oversize += 1;
-            self.slabs.slab_mut(slab).look_at = u64::MAX;
+            self.slabs.slab_mut(slab).full_at = u64::MAX;
             let root = self.slabs.new_root(Home::Slab(slab, 0), n);
             self.slabs.count_cut(slab, n);
             return self.first(root, n, thread);
@@ -205,7 +205,7 @@ impl Pool {
         self.detaches += 1;
         let detached = self.slabs.slab_mut(slab);
         detached.holes.clear();
-        (detached.owner, detached.look_at) = (NOBODY, u64::MAX);
+        (detached.owner, detached.full_at) = (NOBODY, u64::MAX);
         if detached.refs == 0 {
             self.take_back(slab, thread);
         }

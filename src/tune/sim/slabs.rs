@@ -13,8 +13,8 @@ pub(super) struct Slab {
     pub(super) owner: u32,
     /// Handles.
     pub(super) refs: u64,
-    /// With how many handles at most another look for room is worthwhile.
-    pub(super) look_at: u64,
+    /// With how many handles a look found too little room here.
+    pub(super) full_at: u64,
     pub(super) cursor: u64,
     /// Where the owner stops cutting.
     pub(super) limit: u64,
@@ -315,7 +315,7 @@ impl Slab {
             size: 0,
             owner: NOBODY,
             refs: 0,
-            look_at: u64::MAX,
+            full_at: u64::MAX,
             cursor: 0,
             limit: 0,
             holes: Vec::new(),
