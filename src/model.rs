@@ -280,7 +280,7 @@ impl Shared {
     /// Another handle on the same bytes.
     #[track_caller]
     pub fn clone(&self) -> Shared {
-        let quick = self.0.another_quick(label(0)).or_else(|| self.0.another_beside(label(0)));
+        let quick = self.0.another_quick(label(0)).or_else(|| self.0.another_as_guest(label(0)));
         Shared(quick.unwrap_or_else(|| self.0.another(label(0))))
     }
 
@@ -288,7 +288,7 @@ impl Shared {
     #[track_caller]
     pub fn slice(&self, range: Range<usize>) -> Shared {
         let (start, len) = (range.start, range.len());
-        let quick = self.0.slice_quick(start, len, label(0)).or_else(|| self.0.slice_beside(start, len, label(0)));
+        let quick = self.0.slice_quick(start, len, label(0)).or_else(|| self.0.slice_as_guest(start, len, label(0)));
         Shared(quick.unwrap_or_else(|| self.0.slice(start, len, label(0))))
     }
 

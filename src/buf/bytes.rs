@@ -156,7 +156,7 @@ impl SlabBytes {
 
     #[inline(never)]
     fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
-        match self.raw.slice_beside(start, len, label) {
+        match self.raw.slice_as_guest(start, len, label) {
             Some(raw) => SlabBytes { raw },
             None => self.slice_slower(start, len, label),
         }
@@ -346,7 +346,7 @@ impl Drop for SlabBytes {
 impl SlabBytes {
     #[inline(never)]
     fn clone_slow(&self, label: Label) -> SlabBytes {
-        match self.raw.another_beside(label) {
+        match self.raw.another_as_guest(label) {
             Some(raw) => SlabBytes { raw },
             None => self.clone_slower(label),
         }

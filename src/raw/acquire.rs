@@ -50,13 +50,19 @@ impl Segment {
         if unsafe { this.as_ref() }.sweep() { Segment::pop(this) } else { None }
     }
 
-    /// A slot from the segment of a handle that the caller has, if it allocates from there: as a thread does that left the slab to its
-    /// slices. Not for the slab's owner.
+    /// A slot, if one is left and the calling thread allocates from here and is in no scope. Not for the slab's owner.
     #[inline(always)]
-    pub(super) fn pop_beside(slot: NonNull<Slot>) -> Option<NonNull<Slot>> {
-        let segment = Segment::of(slot);
+    pub(super) fn pop_if_mine(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
         // SAFETY: segments are type-stable.
-        if thread::is(unsafe { segment.as_ref() }.owner()) { Segment::pop(segment) } else { None }
+        if thread::is_out_of_scopes(unsafe { this.as_ref() }.owner()) { Segment::pop(this) } else { None }
+    }
+
+    /// The same from the segment that the thread used last on this slab, if it remembers one.
+    #[inline(always)]
+    pub(super) fn pop_from_hint(header: &Header, this: NonNull<Header>) -> Option<NonNull<Slot>> {
+        let hint = NonNull::new(thread::hint(header.fixed.uid)?.cast::<Segment>())?;
+        // SAFETY: as in `pop_for_guest`.
+        if unsafe { hint.as_ref() }.header() == this.as_ptr() { Segment::pop_if_mine(hint) } else { None }
     }
 
     /// A slot from the segment that a guest used last on this slab, or from another one of its own, or a new one.

@@ -33,18 +33,19 @@ impl Header {
     }
 
     /// Makes a reference and its slot from a handle on a slab that the caller does not own, where that is one read-modify-write and a
-    /// few stores: the caller allocates from that handle's segment, as a thread does that left the slab to its slices. `None` where it
-    /// is not so, and nothing was done.
+    /// few stores: a slot is left in that handle's segment, if the caller allocates from there, or else in the one it used last on
+    /// this slab. `None` where it is not so, and nothing was done.
     #[inline(always)]
-    pub(super) fn enlist_beside(parent: NonNull<Slot>, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
+    pub(super) fn enlist_quick_as_guest(parent: NonNull<Slot>, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
         let segment = Segment::of(parent);
-        // SAFETY: segments and headers are type-stable, and a live handle's segment names its slab.
-        let (segment_ref, header) = unsafe { (segment.as_ref(), &*segment.as_ref().header()) };
-        let mine = thread::is_out_of_scopes(segment_ref.owner()) && !thread::is(header.owner());
-        if !mine || !header.depth().is_plain() || planted(Plant::PublishBeforeRef) {
+        // SAFETY: segments are type-stable, and a live handle's segment names its slab.
+        let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
+        // SAFETY: headers are type-stable.
+        let header = unsafe { this.as_ref() };
+        if thread::is(header.owner()) || !header.depth().is_plain() || planted(Plant::PublishBeforeRef) {
             return None;
         }
-        let slot = Segment::pop(segment)?;
+        let slot = Segment::pop_if_mine(segment).or_else(|| Segment::pop_from_hint(header, this))?;
         header.join();
         header.publish_plain(slot, entry(), clock::last());
         Some(slot)
@@ -96,7 +97,7 @@ impl Header {
         let header = unsafe { this.as_ref() };
         let slot = match header.depth().code() {
             0 => None,
-            _ => entry.parent.and_then(Segment::pop_beside).or_else(|| Segment::pop_for_guest(header, this)),
+            _ => Segment::pop_for_guest(header, this),
         };
         let publish = || match slot {
             Some(slot) => header.publish(slot, entry, clock::last()),

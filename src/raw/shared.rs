@@ -109,7 +109,7 @@ impl Shared {
     }
 
     /// A handle on `skip..skip + len` of this one, if it takes no more than a few stores. The range is in bounds. Otherwise
-    /// [`slice_beside`](Shared::slice_beside) is next, and then [`slice`](Shared::slice).
+    /// [`slice_as_guest`](Shared::slice_as_guest) is next, and then [`slice`](Shared::slice).
     #[inline(always)]
     pub(crate) fn slice_quick(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
         let part = self.part_of(skip, len)?;
@@ -118,9 +118,9 @@ impl Shared {
     }
 
     #[inline(always)]
-    pub(crate) fn slice_beside(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
+    pub(crate) fn slice_as_guest(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
         let part = self.part_of(skip, len)?;
-        let word = self.word.another_beside(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
+        let word = self.word.another_as_guest(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
         Some(Shared { word, ..part })
     }
 
@@ -143,7 +143,7 @@ impl Shared {
     }
 
     /// Another handle on the same bytes, if it takes no more than a few stores. Otherwise
-    /// [`another_beside`](Shared::another_beside) is next, and then [`another`](Shared::another).
+    /// [`another_as_guest`](Shared::another_as_guest) is next, and then [`another`](Shared::another).
     #[inline(always)]
     pub(crate) fn another_quick(&self, label: Label) -> Option<Shared> {
         let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label))?;
@@ -151,8 +151,8 @@ impl Shared {
     }
 
     #[inline(always)]
-    pub(crate) fn another_beside(&self, label: Label) -> Option<Shared> {
-        let word = self.word.another_beside(|slot| shared_with(slot, slot.own_extent(), label))?;
+    pub(crate) fn another_as_guest(&self, label: Label) -> Option<Shared> {
+        let word = self.word.another_as_guest(|slot| shared_with(slot, slot.own_extent(), label))?;
         Some(Shared { ptr: self.ptr, len: self.len, word })
     }
 

@@ -292,12 +292,12 @@ impl Word {
         Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
     }
 
-    /// The same for a slab that the caller does not own, if it takes little more; see [`Header::enlist_beside`].
+    /// The same for a slab that the caller does not own, if it takes little more; see [`Header::enlist_quick_as_guest`].
     #[inline(always)]
-    pub(super) fn another_beside(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
+    pub(super) fn another_as_guest(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
         let parent = self.plain_slot()?;
         // SAFETY: slots are type-stable.
-        Header::enlist_beside(parent, || complete(unsafe { parent.as_ref() })).map(Word::slot)
+        Header::enlist_quick_as_guest(parent, || complete(unsafe { parent.as_ref() })).map(Word::slot)
     }
 
     /// One more handle on the same memory. For a slab its slot says what `complete` makes of the slot of this handle.
