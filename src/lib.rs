@@ -70,7 +70,9 @@
 //! On the thread that owns a slab, allocating, freezing, cloning, slicing, splitting and dropping use no atomic
 //! read-modify-write and allocate nothing, with every slice tracked; anywhere else, and on slabs that their owner has left,
 //! a clone or a drop is one. What this crate does not do, and where it is the wrong choice, is in [`docs::limitations`].
-//! What the size of slabs costs and saves is measured in [`docs::slab_size`].
+//! What each operation takes beside other crates, row by row, and where others are faster, is in [`docs::performance`]; a whole server in
+//! [`docs::servers`]; how costs grow in [`docs::scaling`] and [`docs::contention`]. What the size of slabs costs and saves is measured in
+//! [`docs::slab_size`].
 //!
 //! A buffer can be marked to be overwritten when it goes away: what that covers, and the debug modes that find stale pointers into
 //! slabs, is in [`docs::secrecy`].
