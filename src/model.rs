@@ -280,16 +280,14 @@ impl Shared {
     /// Another handle on the same bytes.
     #[track_caller]
     pub fn clone(&self) -> Shared {
-        let quick = self.0.another_quick(label(0)).or_else(|| self.0.another_as_guest(label(0)));
-        Shared(quick.unwrap_or_else(|| self.0.another(label(0))))
+        Shared(self.0.another(label(0)))
     }
 
     /// A handle on a part.
     #[track_caller]
     pub fn slice(&self, range: Range<usize>) -> Shared {
         let (start, len) = (range.start, range.len());
-        let quick = self.0.slice_quick(start, len, label(0)).or_else(|| self.0.slice_as_guest(start, len, label(0)));
-        Shared(quick.unwrap_or_else(|| self.0.slice(start, len, label(0))))
+        Shared(self.0.slice(start, len, label(0)))
     }
 
     /// Cuts off the first `at` bytes.
@@ -337,7 +335,7 @@ impl Shared {
     /// Gives the handle up.
     #[must_use]
     pub fn release(mut self) -> Option<Idle> {
-        if self.0.release_quick() { None } else { self.0.release().map(Idle) }
+        self.0.release_quick()?.release().map(Idle)
     }
 
     /// The range that the slot lists; `None` without a slot.
@@ -447,7 +445,7 @@ impl Unique {
     /// Gives the handle up.
     #[must_use]
     pub fn release(mut self) -> Option<Idle> {
-        if self.0.release_quick() { None } else { self.0.release().map(Idle) }
+        self.0.release_quick()?.release().map(Idle)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::range::start_and_len;
 use super::{SlabBytesMut, settle};
-use crate::raw::{Label, Shared};
+use crate::raw::{Held, Label, Shared};
 use crate::track::{Scope, Tag};
 use bytes::{Buf, Bytes};
 use core::mem::ManuallyDrop;
@@ -148,23 +148,7 @@ impl SlabBytes {
     #[track_caller]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> SlabBytes {
         let (start, len) = start_and_len(range, self.len());
-        match self.raw.slice_quick(start, len, self.label()) {
-            Some(raw) => SlabBytes { raw },
-            None => self.slice_slow(start, len, self.label()),
-        }
-    }
-
-    #[inline(never)]
-    fn slice_slow(&self, start: usize, len: usize, label: Label) -> SlabBytes {
-        match self.raw.slice_as_guest(start, len, label) {
-            Some(raw) => SlabBytes { raw },
-            None => self.slice_slower(start, len, label),
-        }
-    }
-
-    #[inline(never)]
-    fn slice_slower(&self, start: usize, len: usize, label: Label) -> SlabBytes {
-        SlabBytes { raw: self.raw.slice(start, len, label) }
+        SlabBytes { raw: self.raw.slice(start, len, self.label()) }
     }
 
     /// The slice that `subset`, a part of this one, lies in: for parsers that return plain `&[u8]`.
@@ -337,30 +321,15 @@ pub(crate) fn out_of_memory(len: usize) -> ! {
 impl Drop for SlabBytes {
     #[inline]
     fn drop(&mut self) {
-        if !self.raw.release_quick() {
-            self.drop_slow();
+        if let Some(held) = self.raw.release_quick() {
+            drop_slow(held);
         }
     }
 }
 
-impl SlabBytes {
-    #[inline(never)]
-    fn clone_slow(&self, label: Label) -> SlabBytes {
-        match self.raw.another_as_guest(label) {
-            Some(raw) => SlabBytes { raw },
-            None => self.clone_slower(label),
-        }
-    }
-
-    #[inline(never)]
-    fn clone_slower(&self, label: Label) -> SlabBytes {
-        SlabBytes { raw: self.raw.another(label) }
-    }
-
-    #[inline(never)]
-    fn drop_slow(&mut self) {
-        settle(self.raw.release_in_place());
-    }
+#[inline(never)]
+fn drop_slow(held: Held) {
+    settle(held.release());
 }
 
 impl Clone for SlabBytes {
@@ -368,10 +337,7 @@ impl Clone for SlabBytes {
     #[inline]
     #[track_caller]
     fn clone(&self) -> SlabBytes {
-        match self.raw.another_quick(self.label()) {
-            Some(raw) => SlabBytes { raw },
-            None => self.clone_slow(self.label()),
-        }
+        SlabBytes { raw: self.raw.another(self.label()) }
     }
 }
 

@@ -304,18 +304,18 @@ fn label() -> Label {
 impl Drop for SlabBytesMut {
     #[inline]
     fn drop(&mut self) {
-        if !self.raw.release_quick() {
-            self.drop_slow();
+        if let Some(raw) = self.raw.release_quick() {
+            drop_slow(raw);
         }
     }
 }
 
-impl SlabBytesMut {
-    #[inline(never)]
-    fn drop_slow(&mut self) {
-        settle(core::mem::replace(&mut self.raw, Unique::nothing()).release());
-    }
+#[inline(never)]
+fn drop_slow(raw: Unique) {
+    settle(raw.release());
+}
 
+impl SlabBytesMut {
     #[inline(never)]
     fn freeze_slow(self) -> SlabBytes {
         let (raw, emptied) = self.into_raw().freeze();

@@ -25,11 +25,7 @@ impl Header {
             header.publish_plain(slot, entry(), header.birth());
             return Some(Word::slot(slot));
         }
-        if header.depth().code() != 0 {
-            return None;
-        }
-        header.join_as_owner();
-        Some(Word::untracked(this))
+        (header.depth().code() == 0 && header.join_as_owner_quick()).then(|| Word::untracked(this))
     }
 
     /// Makes a reference and its slot from a handle on a slab that the caller does not own, where that is one read-modify-write and a
@@ -111,6 +107,18 @@ impl Header {
             publish();
         }
         Word::tracked(slot, this)
+    }
+
+    /// Makes a reference on a slab that is not tracked at all, if the caller owns it and that is a load and a store. Says whether it did.
+    #[inline(always)]
+    pub(super) fn enlist_untracked_quick(&self) -> bool {
+        thread::is(self.owner()) && self.depth().code() == 0 && self.join_as_owner_quick()
+    }
+
+    /// Drops one likewise.
+    #[inline(always)]
+    pub(super) fn drop_untracked_quick(&self) -> bool {
+        thread::is(self.owner()) && self.depth().code() == 0 && self.leave_as_owner_quick()
     }
 
     /// Makes a reference without a slot, from one that the caller holds.

@@ -62,7 +62,7 @@ pub(crate) use log::{Event, EventKind, Limits, LogState, Logged};
 pub(crate) use park::{Parked, Reading};
 pub(crate) use project::Beside;
 pub use punch::Punched;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Held, Shared};
 pub(crate) use shares::By;
 pub(crate) use slab::{Attached, Idle, Label, alloc_current, alloc_quick};
 pub use slot::SliceKind;

@@ -108,58 +108,24 @@ impl Shared {
         unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 
-    /// A handle on `skip..skip + len` of this one, if it takes no more than a few stores. The range is in bounds. Otherwise
-    /// [`slice_as_guest`](Shared::slice_as_guest) is next, and then [`slice`](Shared::slice).
+    /// A handle on `skip..skip + len` of this one. The range is in bounds.
     #[inline(always)]
-    pub(crate) fn slice_quick(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
-        let part = self.part_of(skip, len)?;
-        let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
-        Some(Shared { word, ..part })
-    }
-
-    #[inline(always)]
-    pub(crate) fn slice_as_guest(&self, skip: usize, len: usize, label: Label) -> Option<Shared> {
-        let part = self.part_of(skip, len)?;
-        let word = self.word.another_as_guest(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))?;
-        Some(Shared { word, ..part })
-    }
-
-    #[inline]
     pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
-        let Some(part) = self.part_of(skip, len) else {
-            // SAFETY: in bounds of the same allocation, or one past its end.
-            return Shared::empty_at(unsafe { self.ptr.add(skip) });
-        };
-        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
-        Shared { word, ..part }
-    }
-
-    /// A part that is not empty, held by nothing yet.
-    #[inline(always)]
-    fn part_of(&self, skip: usize, len: usize) -> Option<Shared> {
         assert!(skip <= self.len && len <= self.len - skip);
         // SAFETY: in bounds of the same allocation, or one past its end.
-        (len > 0).then(|| Shared { ptr: unsafe { self.ptr.add(skip) }, len, word: Word::NOTHING })
+        let ptr = unsafe { self.ptr.add(skip) };
+        if len == 0 {
+            return Shared::empty_at(ptr);
+        }
+        let quick = self.word.another_quick(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
+        Shared { ptr, len, word: quick.unwrap_or_else(|| slice_slow(self.word, skip, len, label)) }
     }
 
-    /// Another handle on the same bytes, if it takes no more than a few stores. Otherwise
-    /// [`another_as_guest`](Shared::another_as_guest) is next, and then [`another`](Shared::another).
+    /// Another handle on the same bytes.
     #[inline(always)]
-    pub(crate) fn another_quick(&self, label: Label) -> Option<Shared> {
-        let word = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label))?;
-        Some(Shared { ptr: self.ptr, len: self.len, word })
-    }
-
-    #[inline(always)]
-    pub(crate) fn another_as_guest(&self, label: Label) -> Option<Shared> {
-        let word = self.word.another_as_guest(|slot| shared_with(slot, slot.own_extent(), label))?;
-        Some(Shared { ptr: self.ptr, len: self.len, word })
-    }
-
-    #[inline]
     pub(crate) fn another(&self, label: Label) -> Shared {
-        let word = self.word.another_slow(|slot| shared_with(slot, slot.own_extent(), label));
-        Shared { ptr: self.ptr, len: self.len, word }
+        let quick = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label));
+        Shared { ptr: self.ptr, len: self.len, word: quick.unwrap_or_else(|| another_slow(self.word, label)) }
     }
 
     #[inline]
@@ -412,25 +378,14 @@ impl Shared {
         Some((self.word.header()?, slot.as_ptr().addr(), extent.offset(), extent.len()))
     }
 
-    /// Gives up what the handle holds, if that is nothing but a few stores, and leaves it without bytes. Says whether it was so;
-    /// if not, it is to be [released](Shared::release).
+    /// Leaves the handle without bytes, and gives up what it held if that is nothing but a few stores. Otherwise what it held is to be
+    /// released.
     #[inline(always)]
-    pub(crate) fn release_quick(&mut self) -> bool {
-        // SAFETY: if so, the word is not used again.
-        let released = unsafe { self.word.release_quick(|_, _| ()) };
-        if released {
-            (self.len, self.word) = (0, Word::NOTHING);
-        }
-        released
-    }
-
-    /// The same, however it is to be done. Returns the slab to whoever emptied it.
-    #[inline(always)]
-    pub(crate) fn release_in_place(&mut self) -> Option<Idle> {
+    pub(crate) fn release_quick(&mut self) -> Option<Held> {
         let word = core::mem::replace(&mut self.word, Word::NOTHING);
         self.len = 0;
-        // SAFETY: the word is not used again.
-        unsafe { word.release() }
+        // SAFETY: if so, the word is not used again.
+        if unsafe { word.release_quick(|_, _| (), || ()) } { None } else { Some(Held(word)) }
     }
 
     /// Gives the handle up. Returns the slab to whoever emptied it.
@@ -450,6 +405,43 @@ fn shared_with(slot: &Slot, extent: Extent, label: Label) -> Entry {
         slot.set_mark(mark.ever_shared());
     }
     Entry { extent, root: slot.root(), mark: mark.ever_shared().shared(), site: label.site, parent: None }
+}
+
+/// What a handle held.
+#[must_use]
+pub(crate) struct Held(Word);
+
+impl Held {
+    /// Gives it up. Returns the slab to whoever emptied it.
+    #[inline(always)]
+    pub(crate) fn release(self) -> Option<Idle> {
+        // SAFETY: the handle is gone, and this is consumed.
+        unsafe { self.0.release() }
+    }
+}
+
+// The rest of `another` and `slice`, in registers: a handle whose address is taken has to be in memory, whether that is needed or not.
+
+#[inline(never)]
+fn another_slow(word: Word, label: Label) -> Word {
+    let guest = word.another_as_guest(|slot| shared_with(slot, slot.own_extent(), label));
+    guest.unwrap_or_else(|| another_slower(word, label))
+}
+
+#[inline(never)]
+fn another_slower(word: Word, label: Label) -> Word {
+    word.another_slow(|slot| shared_with(slot, slot.own_extent(), label))
+}
+
+#[inline(never)]
+fn slice_slow(word: Word, skip: usize, len: usize, label: Label) -> Word {
+    let guest = word.another_as_guest(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
+    guest.unwrap_or_else(|| slice_slower(word, skip, len, label))
+}
+
+#[inline(never)]
+fn slice_slower(word: Word, skip: usize, len: usize, label: Label) -> Word {
+    word.another_slow(|slot| shared_with(slot, slot.own_extent().part(skip, len), label))
 }
 
 pub(super) fn retained_size(word: Word) -> usize {

@@ -112,23 +112,42 @@ impl Header {
         true
     }
 
-    /// The owner makes a reference without a slot. No read-modify-write.
-    #[inline]
-    pub(super) fn join_as_owner(&self) {
-        if self.local() as i32 >= SETTLE {
-            self.settle();
+    /// The owner makes a reference without a slot, unless it is time to [settle](Header::settle). Says whether it did.
+    #[inline(always)]
+    pub(super) fn join_as_owner_quick(&self) -> bool {
+        let in_time = (self.local() as i32) < SETTLE;
+        if in_time {
+            self.set_word(self.word().wrapping_add(ONE));
         }
-        self.set_word(self.word().wrapping_add(ONE));
+        in_time
     }
 
-    /// The owner drops a reference whose slot, if any, is a guest's. No read-modify-write.
-    #[inline]
-    pub(super) fn leave_as_owner(&self) {
-        self.fixed.witness.read();
-        if self.local() as i32 <= -SETTLE {
+    /// The owner makes a reference without a slot. No read-modify-write, but to settle.
+    pub(super) fn join_as_owner(&self) {
+        if !self.join_as_owner_quick() {
             self.settle();
+            self.set_word(self.word().wrapping_add(ONE));
         }
-        self.set_word(self.word().wrapping_sub(ONE));
+    }
+
+    /// The owner drops a reference whose slot, if any, is a guest's, unless it is time to settle. Says whether it did.
+    #[inline(always)]
+    pub(super) fn leave_as_owner_quick(&self) -> bool {
+        let in_time = self.local() as i32 > -SETTLE;
+        if in_time {
+            self.fixed.witness.read();
+            self.set_word(self.word().wrapping_sub(ONE));
+        }
+        in_time
+    }
+
+    /// The owner drops such a reference. No read-modify-write, but to settle.
+    pub(super) fn leave_as_owner(&self) {
+        if !self.leave_as_owner_quick() {
+            self.fixed.witness.read();
+            self.settle();
+            self.set_word(self.word().wrapping_sub(ONE));
+        }
     }
 
     /// Moves the owner's tally into the state.

@@ -371,6 +371,12 @@ impl Unique {
         Ok(recorded::release(other.word, hand_over))
     }
 
+    /// The address where the region ends.
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.ptr.addr().get() + self.capacity
+    }
+
     /// The same as [`freeze`](Unique::freeze), if there are bytes and the handle is not marked; the handle is left without room.
     /// `None` if it is not so, and nothing was done.
     #[inline(always)]
@@ -381,7 +387,7 @@ impl Unique {
         match self.word.plain_slot() {
             Some(slot) => self.list_frozen(slot),
             None if self.word.is_marked() => return None,
-            None => {}
+            None => give_back_untracked(self.word, self.end(), self.capacity - self.len),
         }
         // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to: this handle forgets them.
         let frozen = unsafe { Shared::from_parts(self.ptr, self.len, self.word) };
@@ -398,7 +404,7 @@ impl Unique {
         match self.word.hold() {
             Hold::Slot(slot) => self.list_frozen(slot),
             Hold::Marked(word) => self.list_frozen_marked(word),
-            _ => {}
+            _ => give_back_untracked(self.word, self.end(), self.capacity - self.len),
         }
         let this = ManuallyDrop::new(self);
         // SAFETY: the first `len` bytes are initialised, held by the word, and no longer written to.
@@ -475,22 +481,20 @@ impl Unique {
         }
     }
 
-    /// Gives up what the handle holds, if that is nothing but a few stores, and leaves it without room. Says whether it was so; if
-    /// not, it is to be [released](Unique::release).
+    /// Gives up what the handle holds, if that is nothing but a few stores, and leaves it without room. Otherwise the handle is moved out,
+    /// to be [released](Unique::release).
     #[inline(always)]
-    pub(crate) fn release_quick(&mut self) -> bool {
+    pub(crate) fn release_quick(&mut self) -> Option<Unique> {
+        let this = core::mem::replace(self, Unique::nothing());
         let back = |header: &Header, slot: &Slot| {
             let extent = slot.own_extent();
             if header.cursor() == extent.end() {
                 header.set_cursor(extent.offset());
             }
         };
+        let back_untracked = || give_back_untracked(this.word, this.end(), this.capacity);
         // SAFETY: if so, the word is not used again.
-        let released = unsafe { self.word.release_quick(back) };
-        if released {
-            (self.len, self.capacity, self.word) = (0, 0, Word::NOTHING);
-        }
-        released
+        if unsafe { this.word.release_quick(back, back_untracked) } { None } else { Some(this) }
     }
 
     /// Gives the handle up. Returns the slab to whoever emptied it. The region, which nobody else can see, goes back to the
@@ -503,7 +507,10 @@ impl Unique {
                 give_back(slot, extent.end(), extent.len());
             }
             Hold::Marked(_) => return self.release_marked(),
-            Hold::Untracked(_) => poison::close_at(self.ptr, self.capacity),
+            Hold::Untracked(_) => {
+                give_back_untracked(self.word, self.end(), self.capacity);
+                poison::close_at(self.ptr, self.capacity);
+            }
             _ => {}
         }
         // SAFETY: the handle is consumed.
@@ -521,6 +528,18 @@ impl Unique {
         }
         self.word = word.without_record();
         recorded::release(word, || self.release())
+    }
+}
+
+/// As [`give_back`], for a handle on a slab that is not tracked and whose region ends at the address `end`.
+#[inline(never)]
+fn give_back_untracked(word: Word, end: usize, unused: usize) {
+    let Some(header) = word.plain_header().filter(|_| !poison::IS_ON) else { return };
+    // SAFETY: headers are type-stable.
+    let header = unsafe { header.as_ref() };
+    let cursor = header.cursor();
+    if thread::is(header.owner()) && header.base().addr() + cursor == end {
+        header.set_cursor(cursor - unused);
     }
 }
 

@@ -148,6 +148,14 @@ impl Word {
         self.0.addr() == OWNED
     }
 
+    /// The slab, if one is held without a slot and the handle is not marked.
+    #[inline(always)]
+    pub(super) fn plain_header(self) -> Option<NonNull<Header>> {
+        // SAFETY: a word with this tag is made from a header.
+        (self.0.addr() & TAG == UNTRACKED)
+            .then(|| unsafe { NonNull::new_unchecked(self.0.map_addr(|address| address & !TAG).cast()) })
+    }
+
     /// The slot, if there is one, of a marked handle or not.
     #[inline(always)]
     pub(super) fn any_slot(self) -> Option<NonNull<Slot>> {
@@ -205,18 +213,32 @@ impl Word {
         }
     }
 
-    /// Gives up what is held where that is nothing but a few stores; see [`Header::delist_quick`], also for `before`. Says whether it was
-    /// so; if not, nothing was done, and the word is to be [released](Word::release).
+    /// Gives up what is held where that is nothing but a few stores; see [`Header::delist_quick`], also for `before`, to which
+    /// `before_untracked` corresponds where no slot is held. Says whether it was so; if not, the word is to be [released](Word::release).
     ///
     /// # Safety
     ///
     /// The caller's handle holds it, and does not use it afterwards if this says so.
     #[inline(always)]
-    pub(super) unsafe fn release_quick(self, before: impl FnOnce(&Header, &Slot)) -> bool {
+    pub(super) unsafe fn release_quick(
+        self,
+        before: impl FnOnce(&Header, &Slot),
+        before_untracked: impl FnOnce(),
+    ) -> bool {
         match self.plain_slot() {
             Some(slot) => !poison::IS_ON && Header::delist_quick(slot, before),
-            None => self.is_nothing(),
+            None if self.is_nothing() => true,
+            None => {
+                before_untracked();
+                self.release_untracked_quick()
+            }
         }
+    }
+
+    #[inline(never)]
+    fn release_untracked_quick(self) -> bool {
+        // SAFETY: headers are type-stable.
+        self.plain_header().is_some_and(|header| unsafe { header.as_ref() }.drop_untracked_quick())
     }
 
     /// Gives up what is held. Returns the slab to whoever emptied it.
@@ -287,9 +309,15 @@ impl Word {
     /// `complete` makes of the slot of this handle.
     #[inline(always)]
     pub(super) fn another_quick(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
-        let parent = self.plain_slot()?;
+        let Some(parent) = self.plain_slot() else { return self.another_untracked_quick() };
         // SAFETY: slots are type-stable.
         Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
+    }
+
+    #[inline(never)]
+    fn another_untracked_quick(self) -> Option<Word> {
+        // SAFETY: headers are type-stable.
+        self.plain_header().filter(|header| unsafe { header.as_ref() }.enlist_untracked_quick()).map(|_| self)
     }
 
     /// The same for a slab that the caller does not own, if it takes little more; see [`Header::enlist_quick_as_guest`].
