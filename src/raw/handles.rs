@@ -12,8 +12,7 @@ use core::ptr::NonNull;
 
 impl Header {
     /// Makes a reference and its slot where that is nothing but a few stores: the caller owns the slab and is in no scope, there is
-    /// nothing to note, and a slot is at hand. Or the reference alone, if the slab is not tracked. `None` where it is not so, and
-    /// nothing was done.
+    /// nothing to note, and a slot is at hand. `None` where it is not so, and nothing was done.
     #[inline(always)]
     pub(super) fn enlist_quick(this: NonNull<Header>, entry: impl FnOnce() -> Entry) -> Option<Word> {
         // SAFETY: the caller holds a reference, or owns the slab.
@@ -21,11 +20,9 @@ impl Header {
         if !thread::is_out_of_scopes(header.owner()) || !header.depth().is_plain() {
             return None;
         }
-        if let Some(slot) = header.join_with_slot() {
-            header.publish_plain(slot, entry(), header.birth());
-            return Some(Word::slot(slot));
-        }
-        (header.depth().code() == 0 && header.join_as_owner_quick()).then(|| Word::untracked(this))
+        let slot = header.join_with_slot()?;
+        header.publish_plain(slot, entry(), header.birth());
+        Some(Word::slot(slot))
     }
 
     /// Makes a reference and its slot from a handle on a slab that the caller does not own, where that is one read-modify-write and a
@@ -109,7 +106,8 @@ impl Header {
         Word::tracked(slot, this)
     }
 
-    /// Makes a reference on a slab that is not tracked at all, if the caller owns it and that is a load and a store. Says whether it did.
+    /// Makes a reference on a slab that is not tracked at all, if the caller owns it and that is a load and a store. Says whether it
+    /// did.
     #[inline(always)]
     pub(super) fn enlist_untracked_quick(&self) -> bool {
         thread::is(self.owner()) && self.depth().code() == 0 && self.join_as_owner_quick()

@@ -385,7 +385,7 @@ impl Shared {
         let word = core::mem::replace(&mut self.word, Word::NOTHING);
         self.len = 0;
         // SAFETY: if so, the word is not used again.
-        if unsafe { word.release_quick(|_, _| (), || ()) } { None } else { Some(Held(word)) }
+        if unsafe { word.release_quick(|_, _| ()) } { None } else { Some(Held(word)) }
     }
 
     /// Gives the handle up. Returns the slab to whoever emptied it.

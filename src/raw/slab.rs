@@ -309,7 +309,12 @@ fn current(pool: usize) -> Option<NonNull<Header>> {
 #[inline(always)]
 pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique> {
     // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
-    unsafe { cut(current(pool)?, n, label, |header, entry| Header::enlist_quick(header, || entry)) }
+    unsafe {
+        cut(current(pool)?, n, label, |this, entry| {
+            let untracked = || this.as_ref().enlist_untracked_quick().then(|| Word::untracked(this));
+            Header::enlist_quick(this, || entry).or_else(untracked)
+        })
+    }
 }
 
 /// The same, however it is to be done, and also from one of the holes that come next in that slab: those that are too short for a

@@ -492,9 +492,8 @@ impl Unique {
                 header.set_cursor(extent.offset());
             }
         };
-        let back_untracked = || give_back_untracked(this.word, this.end(), this.capacity);
         // SAFETY: if so, the word is not used again.
-        if unsafe { this.word.release_quick(back, back_untracked) } { None } else { Some(this) }
+        if unsafe { this.word.release_quick(back) } { None } else { Some(this) }
     }
 
     /// Gives the handle up. Returns the slab to whoever emptied it. The region, which nobody else can see, goes back to the

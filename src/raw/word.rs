@@ -12,9 +12,9 @@ use core::ptr::{self, NonNull};
 /// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
 /// goes away ([`secret`]), the fourth whether what happens to it is logged ([`recorded`]): its marks. What it points to is at
 /// least sixteen-aligned. A word without any of these bits is a slot, so one test tells the common case; one that says nothing
-/// points to nothing [`OWNED`].
+/// points to nothing [`OWNED`]. It is never 0.
 #[derive(Clone, Copy)]
-pub(crate) struct Word(*mut ());
+pub(crate) struct Word(NonNull<()>);
 
 const SLOT: usize = 0;
 const OWNED: usize = 1;
@@ -47,29 +47,49 @@ pub(super) enum Hold {
 }
 
 impl Word {
-    pub(super) const NOTHING: Word = Word(ptr::without_provenance_mut(OWNED));
+    pub(super) const NOTHING: Word = Word::pointing_to_nothing(OWNED);
 
+    const fn pointing_to_nothing(bits: usize) -> Word {
+        assert!(bits != 0);
+        // SAFETY: as asserted.
+        Word(unsafe { NonNull::new_unchecked(ptr::without_provenance_mut(bits)) })
+    }
+
+    #[inline(always)]
+    fn address(self) -> usize {
+        self.0.addr().get()
+    }
+
+    /// The same with other low bits.
+    #[inline(always)]
+    fn with(self, f: impl FnOnce(usize) -> usize) -> Word {
+        // SAFETY: what points to nothing keeps its kind, which is not 0, and all else what it points to.
+        Word(unsafe { NonNull::new_unchecked(self.0.as_ptr().map_addr(f)) })
+    }
+
+    #[inline(always)]
     pub(super) fn slot(slot: NonNull<Slot>) -> Word {
-        Word(slot.as_ptr().cast())
+        Word(slot.cast())
     }
 
     pub(super) fn owned(owned: NonNull<Owned>) -> Word {
-        Word(owned.as_ptr().map_addr(|address| address | OWNED).cast())
+        Word(owned.cast()).with(|address| address | OWNED)
     }
 
+    #[inline(always)]
     pub(super) fn untracked(header: NonNull<Header>) -> Word {
-        Word(header.as_ptr().map_addr(|address| address | UNTRACKED).cast())
+        Word(header.cast()).with(|address| address | UNTRACKED)
     }
 
     /// Only in a `Parked` that says so itself: to all else here it would be a slot.
     pub(super) fn parked(berth: NonNull<Berth>) -> Word {
-        Word(berth.as_ptr().cast())
+        Word(berth.cast())
     }
 
     /// The berth that it was made from.
     #[inline(always)]
     pub(super) fn berth(self) -> *const Berth {
-        self.0.cast_const().cast()
+        self.0.as_ptr().cast_const().cast()
     }
 
     /// For an empty buffer of the pool with this id, which was once `size` bytes long.
@@ -78,47 +98,47 @@ impl Word {
             0 => 0,
             kib => kib.ilog2() as usize + 1,
         };
-        Word(ptr::without_provenance_mut(id << 7 | class << 4 | POOL))
+        Word::pointing_to_nothing(id << 7 | class << 4 | POOL)
     }
 
     /// The size that an empty buffer once had, rounded down to a power of two from 1 to 64 KiB, or nothing.
     pub(super) fn remembered(self) -> usize {
-        match self.0.addr() >> 4 & 7 {
-            class @ 1.. if self.0.addr() & KIND == POOL => 512 << class,
+        match self.address() >> 4 & 7 {
+            class @ 1.. if self.address() & KIND == POOL => 512 << class,
             _ => 0,
         }
     }
 
     pub(super) fn is_secret(self) -> bool {
-        self.0.addr() & SECRET != 0
+        self.address() & SECRET != 0
     }
 
     /// The same, marked to be overwritten.
     pub(super) fn secret(self) -> Word {
-        Word(self.0.map_addr(|address| address | SECRET))
+        self.with(|address| address | SECRET)
     }
 
     pub(super) fn is_recorded(self) -> bool {
-        self.0.addr() & RECORDED != 0
+        self.address() & RECORDED != 0
     }
 
     /// The same, marked to be logged.
     pub(super) fn recorded(self) -> Word {
-        Word(self.0.map_addr(|address| address | RECORDED))
+        self.with(|address| address | RECORDED)
     }
 
     pub(super) fn without_record(self) -> Word {
-        Word(self.0.map_addr(|address| address & !RECORDED))
+        self.with(|address| address & !RECORDED)
     }
 
     /// Whether there is any mark.
     #[inline(always)]
     pub(super) fn is_marked(self) -> bool {
-        self.0.addr() & MARKS != 0
+        self.address() & MARKS != 0
     }
 
     pub(super) fn without_marks(self) -> Word {
-        Word(self.0.map_addr(|address| address & !MARKS))
+        self.with(|address| address & !MARKS)
     }
 
     /// What is held, whether by a marked handle or not.
@@ -138,22 +158,19 @@ impl Word {
     /// The slot, if a slab is held through one and the handle is not marked: the common case, told by one test.
     #[inline(always)]
     pub(super) fn plain_slot(self) -> Option<NonNull<Slot>> {
-        // SAFETY: a word without tag is made from a slot.
-        (self.0.addr() & TAG == SLOT).then(|| unsafe { NonNull::new_unchecked(self.0.cast()) })
+        (self.address() & TAG == SLOT).then(|| self.0.cast())
     }
 
     /// Whether the word says nothing at all.
     #[inline(always)]
     pub(super) fn is_nothing(self) -> bool {
-        self.0.addr() == OWNED
+        self.address() == OWNED
     }
 
     /// The slab, if one is held without a slot and the handle is not marked.
     #[inline(always)]
     pub(super) fn plain_header(self) -> Option<NonNull<Header>> {
-        // SAFETY: a word with this tag is made from a header.
-        (self.0.addr() & TAG == UNTRACKED)
-            .then(|| unsafe { NonNull::new_unchecked(self.0.map_addr(|address| address & !TAG).cast()) })
+        (self.address() & TAG == UNTRACKED).then(|| self.with(|address| address & !TAG).0.cast())
     }
 
     /// The slot, if there is one, of a marked handle or not.
@@ -171,14 +188,14 @@ impl Word {
 
     #[inline(always)]
     pub(super) fn hold(self) -> Hold {
-        let address = self.0.addr();
+        let address = self.address();
         if let Some(slot) = self.plain_slot() {
             return Hold::Slot(slot);
         }
         if self.is_marked() {
             return Hold::Marked(self.without_marks());
         }
-        let untagged = self.0.map_addr(|address| address & !TAG);
+        let untagged = self.0.as_ptr().map_addr(|address| address & !TAG);
         let Some(target) = NonNull::new(untagged) else {
             return if address & TAG == POOL { Hold::Pool(0) } else { Hold::Nothing };
         };
@@ -213,32 +230,17 @@ impl Word {
         }
     }
 
-    /// Gives up what is held where that is nothing but a few stores; see [`Header::delist_quick`], also for `before`, to which
-    /// `before_untracked` corresponds where no slot is held. Says whether it was so; if not, the word is to be [released](Word::release).
+    /// Gives up what is held where that is nothing but a few stores; see [`Header::delist_quick`], also for `before`. Says whether it was so; if not, the word is to be [released](Word::release).
     ///
     /// # Safety
     ///
     /// The caller's handle holds it, and does not use it afterwards if this says so.
     #[inline(always)]
-    pub(super) unsafe fn release_quick(
-        self,
-        before: impl FnOnce(&Header, &Slot),
-        before_untracked: impl FnOnce(),
-    ) -> bool {
+    pub(super) unsafe fn release_quick(self, before: impl FnOnce(&Header, &Slot)) -> bool {
         match self.plain_slot() {
             Some(slot) => !poison::IS_ON && Header::delist_quick(slot, before),
-            None if self.is_nothing() => true,
-            None => {
-                before_untracked();
-                self.release_untracked_quick()
-            }
+            None => self.is_nothing(),
         }
-    }
-
-    #[inline(never)]
-    fn release_untracked_quick(self) -> bool {
-        // SAFETY: headers are type-stable.
-        self.plain_header().is_some_and(|header| unsafe { header.as_ref() }.drop_untracked_quick())
     }
 
     /// Gives up what is held. Returns the slab to whoever emptied it.
@@ -251,6 +253,10 @@ impl Word {
         if let Some(slot) = self.plain_slot() {
             poison::leave(slot);
             return Header::delist(slot);
+        }
+        // SAFETY: headers are type-stable.
+        if self.plain_header().is_some_and(|header| unsafe { header.as_ref() }.drop_untracked_quick()) {
+            return None;
         }
         // SAFETY: the caller's promise.
         unsafe { self.release_without_slot() }
@@ -309,21 +315,23 @@ impl Word {
     /// `complete` makes of the slot of this handle.
     #[inline(always)]
     pub(super) fn another_quick(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
-        let Some(parent) = self.plain_slot() else { return self.another_untracked_quick() };
+        let parent = self.plain_slot()?;
         // SAFETY: slots are type-stable.
         Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
     }
 
-    #[inline(never)]
+    /// One more handle on the same memory of a slab that is not tracked at all, if it takes no more than that.
+    #[inline(always)]
     fn another_untracked_quick(self) -> Option<Word> {
         // SAFETY: headers are type-stable.
         self.plain_header().filter(|header| unsafe { header.as_ref() }.enlist_untracked_quick()).map(|_| self)
     }
 
-    /// The same for a slab that the caller does not own, if it takes little more; see [`Header::enlist_quick_as_guest`].
+    /// The same for a slab that is not tracked, or that the caller does not own, if it takes little more; see
+    /// [`Header::enlist_quick_as_guest`].
     #[inline(always)]
     pub(super) fn another_as_guest(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
-        let parent = self.plain_slot()?;
+        let Some(parent) = self.plain_slot() else { return self.another_untracked_quick() };
         // SAFETY: slots are type-stable.
         Header::enlist_quick_as_guest(parent, || complete(unsafe { parent.as_ref() })).map(Word::slot)
     }
