@@ -53,7 +53,7 @@ impl SlabPoolBuilder {
     /// What becomes of a slab that some slice still pins. Default: [`Reuse::AroundThePin`].
     ///
     /// A thread that needs a slab, and finds no empty one, first looks at a few slabs that were left to their slices, and goes on
-    /// in the one with the most room, if that is at least half of it: new slices are cut from the holes between the live ones.
+    /// in the one with the most room, if that is at least a third of it: new slices are cut from the holes between the live ones.
     /// Holes below 1/64 of the slab (at most 4 KiB) are left alone. Slabs of another size than
     /// [`slab_size`](SlabPool::slab_size) are not taken again, nor are those at [`Level::Off`], whose slices are not known.
     ///

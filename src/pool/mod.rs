@@ -39,7 +39,7 @@ pub(crate) use waiters::Ticket;
 /// What the simulation has in common with a pool.
 #[cfg(feature = "tune")]
 mod twin {
-    pub(crate) use super::around::UNSEARCHED;
+    pub(crate) use super::around::{FREE_PART, UNSEARCHED, UNSEARCHED_PART};
     pub(crate) use super::depot::{IN_PASSING, ticks};
     pub(crate) use super::magazine::MAGAZINE;
     pub(crate) use super::stack::Stack;

@@ -1,7 +1,7 @@
 //! Around the pin: a slab that is detached and partly filled is attached again, and its owner cuts from the holes between live
 //! slices. So the collector Immix allocates into partly filled regions (Blackburn and McKinley, PLDI 2008).
 
-use super::header::Header;
+use super::header::{BIAS, Header};
 use super::ledger::Ledger;
 use super::look::Look;
 use super::poison;
@@ -57,31 +57,31 @@ impl Holes {
 
     /// Turns the list of live extents of a slab into that of its holes of at least `floor` bytes. Returns the sum and the longest.
     fn between(live: &mut Vec<Extent>, size: usize, floor: usize) -> (usize, usize) {
-        // By offset; whole slabs have none to speak of.
-        live.sort_unstable_by_key(|extent| (extent.offset(), extent.len()));
-        if live.iter().any(|extent| extent.is_whole()) {
+        Extent::sort(live);
+        // In a slab that is listed whole there are none to speak of, and all its extents are so.
+        if live.first().is_some_and(|extent| extent.is_whole()) {
             live.clear();
             return (0, 0);
         }
+        let floor = floor.max(1);
         let (mut sum, mut longest, mut covered, mut written) = (0, 0, 0, 0);
-        let mut hole = |from: usize, to: usize| {
-            let len = to.saturating_sub(from);
-            (len >= floor.max(1)).then(|| {
-                (sum, longest) = (sum + len, longest.max(len));
-                Extent::new(from, len)
-            })
-        };
         // In place: there is at most one hole before each slice, and one behind the last.
         for at in 0..live.len() {
             let slice = live[at];
-            if let Some(hole) = hole(covered, slice.offset()) {
-                live[written] = hole;
+            let len = slice.offset().saturating_sub(covered);
+            if len >= floor {
+                live[written] = Extent::new(covered, len);
                 written += 1;
+                (sum, longest) = (sum + len, longest.max(len));
             }
             covered = covered.max(slice.end());
         }
         live.truncate(written);
-        live.extend(hole(covered, size));
+        let len = size.saturating_sub(covered);
+        if len >= floor {
+            live.push(Extent::new(covered, len));
+            (sum, longest) = (sum + len, longest.max(len));
+        }
         live.reverse();
         (sum, longest)
     }
@@ -134,10 +134,16 @@ impl Ledger {
         if me == thread::GONE {
             return None;
         }
-        let mut candidates = self.glance(want);
+        let mut candidates = self.glance();
         search.glances = candidates.glances;
-        for _ in 0..LOOKS {
-            let header = candidates.take_emptiest()?;
+        let mut looks = 0;
+        while looks < LOOKS {
+            let (refs, header) = candidates.take_emptiest()?;
+            // SAFETY: headers are type-stable.
+            if !unsafe { header.as_ref() }.is_worth_a_look(refs, want) {
+                continue;
+            }
+            looks += 1;
             let Some(look) = Look::take(header) else { continue };
             if search.look(&look, want) {
                 return Some(Attached::around(look, me, core::mem::take(&mut search.holes)));
@@ -148,54 +154,59 @@ impl Ledger {
     }
 
     /// Glances at the next few slabs of all there are, in turns.
-    fn glance(&self, want: Around) -> Candidates {
-        let mut candidates = Candidates { list: [(u32::MAX, None); GLANCES], glances: 0 };
+    fn glance(&self) -> Candidates {
+        let mut candidates =
+            Candidates { refs: [u32::MAX; GLANCES], headers: [NonNull::dangling(); GLANCES], glances: 0 };
         let headers = self.headers.lock();
-        if headers.is_empty() {
+        let count = headers.len().min(GLANCES);
+        if count == 0 {
             return candidates;
         }
-        candidates.glances = headers.len().min(GLANCES);
         // Relaxed: where a search starts is of no consequence.
-        let start = self.rotor.fetch_add(candidates.glances, Ordering::Relaxed) % headers.len();
-        let turn = headers[start..].iter().chain(&headers[..start]);
-        for (candidate, &header) in candidates.list.iter_mut().zip(turn).take(candidates.glances) {
-            candidate.1 = Some(header);
-        }
-        // The glances themselves miss the cache, and need no lock.
+        let start = self.rotor.fetch_add(count, Ordering::Relaxed) % headers.len();
+        let first = &headers[start..headers.len().min(start + count)];
+        candidates.headers[..first.len()].copy_from_slice(first);
+        candidates.headers[first.len()..count].copy_from_slice(&headers[..count - first.len()]);
+        // The glances themselves miss the cache, and need no lock: one line each, and no other is looked at but for the emptiest.
         drop(headers);
-        for (fewest, candidate) in &mut candidates.list {
+        candidates.glances = count;
+        for (fewest, header) in candidates.refs.iter_mut().zip(&candidates.headers[..count]) {
             // SAFETY: headers are type-stable.
-            match candidate.and_then(|header| unsafe { header.as_ref() }.worth_a_look(want)) {
-                Some(refs) => *fewest = refs,
-                None => *candidate = None,
+            let refs = unsafe { header.as_ref() }.state().refs();
+            // With the bias in it the slab has an owner.
+            if refs.wrapping_sub(1) < BIAS / 2 {
+                *fewest = refs;
             }
         }
         candidates
     }
 }
 
-/// Slabs that may have room, with their references: the fewer, the more room, for all that a glance can tell.
+/// Slabs that may have room, with their references: the fewer, the more room, for all that a glance can tell. Those that have no
+/// slice, or an owner, have as many as there can be.
 struct Candidates {
-    list: [(u32, Option<NonNull<Header>>); GLANCES],
+    refs: [u32; GLANCES],
+    headers: [NonNull<Header>; GLANCES],
     glances: usize,
 }
 
 impl Candidates {
-    fn take_emptiest(&mut self) -> Option<NonNull<Header>> {
-        let emptiest = self.list.iter_mut().min_by_key(|(refs, _)| *refs)?;
-        emptiest.0 = u32::MAX;
-        emptiest.1.take()
+    fn take_emptiest(&mut self) -> Option<(u32, NonNull<Header>)> {
+        let (at, &refs) = self.refs.iter().enumerate().min_by_key(|(_, refs)| **refs)?;
+        if refs == u32::MAX {
+            return None;
+        }
+        self.refs[at] = u32::MAX;
+        Some((refs, self.headers[at]))
     }
 }
 
 impl Header {
-    /// The references of a detached slab of this size with listed slices, if it has lost a good part of them since it was found
+    /// Whether this is a detached slab of the right size with listed slices, and has lost a good part of them since it was found
     /// too full.
-    fn worth_a_look(&self, want: Around) -> Option<u32> {
-        let refs = self.state().refs();
+    fn is_worth_a_look(&self, refs: u32, want: Around) -> bool {
         let fewer = want.again || u64::from(refs) * 4 <= u64::from(self.full_at()) * 3;
-        let detached = refs > 0 && self.owner() == thread::NOBODY && self.size() == want.size;
-        (fewer && detached && self.depth().level() > Level::Off).then_some(refs)
+        fewer && self.owner() == thread::NOBODY && self.size() == want.size && self.depth().level() > Level::Off
     }
 
     /// The owner goes on to the next hole with room for `n` bytes, if there is one. It does not if the limit is 0: it is to stop, as

@@ -113,10 +113,17 @@ impl Header {
         thread::is(self.owner()) && self.depth().code() == 0 && self.join_as_owner_quick()
     }
 
-    /// Drops one likewise.
+    /// The same for whoever has a handle: one read-modify-write where another thread owns the slab, or none does.
     #[inline(always)]
-    pub(super) fn drop_untracked_quick(&self) -> bool {
-        thread::is(self.owner()) && self.depth().code() == 0 && self.leave_as_owner_quick()
+    pub(super) fn another_untracked(&self) -> bool {
+        if self.depth().code() != 0 {
+            return false;
+        }
+        if thread::is(self.owner()) {
+            return self.join_as_owner_quick();
+        }
+        self.join();
+        true
     }
 
     /// Makes a reference without a slot, from one that the caller holds.
@@ -261,6 +268,7 @@ impl Header {
     }
 
     /// Drops a reference that has no slot.
+    #[inline(always)]
     pub(super) fn drop_untracked(this: NonNull<Header>) -> Option<Idle> {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };

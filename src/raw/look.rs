@@ -40,29 +40,48 @@ impl Look {
     /// reads goes unseen; without the second read, a clone that moved past the scan does. And with references left over, others
     /// look too. The loom models show all three.
     pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
-        self.list(live, |_, _, extent| extent)
+        self.exact(live, |live| {
+            let mut count = 0;
+            for slot in self.header().segments().flat_map(Segment::slots) {
+                let extent = slot.extent();
+                // Written whether it is live or not, and counted if it is: which ones are is anybody's guess, and the processor's.
+                let Some(place) = live.spare_capacity_mut().get_mut(count) else { return false };
+                place.write(extent);
+                count += usize::from(extent.is_live());
+            }
+            // SAFETY: so many were written, and there is room for them.
+            unsafe { live.set_len(count) };
+            true
+        })
     }
 
     /// The same, with whatever `entry` makes of each slot and its extent.
     pub(super) fn list<T>(&self, live: &mut Vec<T>, entry: impl Fn(&Segment, &Slot, Extent) -> T) -> bool {
+        self.exact(live, |live| {
+            for segment in self.header().segments() {
+                for slot in segment.slots() {
+                    let extent = slot.extent();
+                    if !extent.is_live() {
+                        continue;
+                    }
+                    if live.len() == live.capacity() {
+                        return false;
+                    }
+                    live.push(entry(segment, slot, extent));
+                }
+            }
+            true
+        })
+    }
+
+    /// Has `list` fill the list, which has room for one entry more than it may come to, and says whether the slab kept still.
+    fn exact<T>(&self, live: &mut Vec<T>, list: impl FnOnce(&mut Vec<T>) -> bool) -> bool {
         live.clear();
         let header = self.header();
         let before = header.state();
-        // With the bias in it the slab has an owner by now, and the count is no number of slices.
-        if before.refs() >= BIAS / 2 || live.try_reserve(before.refs() as usize).is_err() {
+        // With the bias in it the slab has an owner by now, and the count is no number of slices. The look's own reference has no slot.
+        if before.refs() >= BIAS / 2 || live.try_reserve(before.refs() as usize).is_err() || !list(live) {
             return false;
-        }
-        for segment in header.segments() {
-            for slot in segment.slots() {
-                let extent = slot.extent();
-                if !extent.is_live() {
-                    continue;
-                }
-                if live.len() == live.capacity() {
-                    return false;
-                }
-                live.push(entry(segment, slot, extent));
-            }
         }
         let after = header.state();
         let unchanged = match () {

@@ -63,6 +63,11 @@ impl Extent {
         if self.is_whole() { self } else { Extent::new(self.offset() + skip, len) }
     }
 
+    /// Sorts by where they start, and then by where they end.
+    pub(super) fn sort(extents: &mut [Extent]) {
+        extents.sort_unstable_by_key(|extent| extent.0);
+    }
+
     pub(super) fn overlaps(self, other: Extent) -> bool {
         self.is_whole() || other.is_whole() || (self.offset() < other.end() && other.offset() < self.end())
     }

@@ -254,9 +254,8 @@ impl Word {
             poison::leave(slot);
             return Header::delist(slot);
         }
-        // SAFETY: headers are type-stable.
-        if self.plain_header().is_some_and(|header| unsafe { header.as_ref() }.drop_untracked_quick()) {
-            return None;
+        if let Some(header) = self.plain_header() {
+            return Header::drop_untracked(header);
         }
         // SAFETY: the caller's promise.
         unsafe { self.release_without_slot() }
@@ -270,12 +269,11 @@ impl Word {
     #[inline(never)]
     unsafe fn release_without_slot(self) -> Option<Idle> {
         match self.hold() {
-            Hold::Untracked(header) => return Header::drop_untracked(header),
             // SAFETY: the caller's promise.
             Hold::Marked(_) => return unsafe { self.release_marked() },
             // SAFETY: the caller's promise.
             Hold::Owned(owned) => unsafe { Owned::release(owned) },
-            Hold::Slot(_) | Hold::Nothing | Hold::Pool(_) => {}
+            Hold::Slot(_) | Hold::Untracked(_) | Hold::Nothing | Hold::Pool(_) => {}
         }
         None
     }
@@ -324,7 +322,7 @@ impl Word {
     #[inline(always)]
     fn another_untracked_quick(self) -> Option<Word> {
         // SAFETY: headers are type-stable.
-        self.plain_header().filter(|header| unsafe { header.as_ref() }.enlist_untracked_quick()).map(|_| self)
+        self.plain_header().filter(|header| unsafe { header.as_ref() }.another_untracked()).map(|_| self)
     }
 
     /// The same for a slab that is not tracked, or that the caller does not own, if it takes little more; see

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::slabs::NOBODY;
 use crate::config::Reuse;
-use crate::pool::UNSEARCHED;
+use crate::pool::{FREE_PART, UNSEARCHED, UNSEARCHED_PART};
 use crate::raw::{GLANCES, LOOKS};
 
 /// How often the pool has searched for nothing, how many searches it leaves out for that, and where it goes on.
@@ -17,8 +17,8 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    fn is_due(&mut self, size: u64) -> bool {
-        let most = (UNSEARCHED as u64 / size).min(15);
+    fn is_due(&mut self, size: u64, pool_bytes: u64) -> bool {
+        let most = ((UNSEARCHED as u64).min(pool_bytes / UNSEARCHED_PART as u64) / size).min(15);
         let skip = (1 << self.misses.min(4)) - 1;
         self.skipped += 1;
         self.skipped > most.min(skip)
@@ -34,7 +34,7 @@ impl Pool {
     /// Attaches a partly filled slab with room for `n` bytes in one piece, if this pool does that and has one.
     pub(super) fn attach_around(&mut self, n: u64, thread: u32) -> Option<u32> {
         let size = self.slab_size;
-        if self.reuse != Reuse::AroundThePin || !self.tries.is_due(size) {
+        if self.reuse != Reuse::AroundThePin || !self.tries.is_due(size, self.slabs.sums.memory_bytes) {
             return None;
         }
         let glances = self.slabs.list.len().min(GLANCES);
@@ -74,7 +74,7 @@ impl Pool {
                 return None;
             }
             emptiest.0 = u64::MAX;
-            let (free, hole) = (size / 2, (size / 64).clamp(1, 4096));
+            let (free, hole) = (size / FREE_PART as u64, (size / 64).clamp(1, 4096));
             let (sum, longest) = self.slabs.holes(slab, hole, &mut self.tries.live, &mut self.tries.holes);
             if sum < free {
                 self.slabs.slab_mut(slab).full_at = refs;
