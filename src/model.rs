@@ -48,7 +48,7 @@ pub struct View {
 impl Ledger {
     /// A ledger whose slabs come from `source`.
     pub fn new(source: impl SlabSource) -> Ledger {
-        Ledger(raw::Ledger::new(1, Box::new(source), None, None, || 0))
+        Ledger(raw::Ledger::new(1, Box::new(source), None, None, crate::RetainPolicy::default(), || 0))
     }
 
     /// A fresh slab.

@@ -3,7 +3,6 @@
 use crate::buf::{SlabBytes, SlabBytesMut, out_of_memory};
 use crate::error::AllocError;
 use crate::policy::RetainDecision;
-use crate::pool;
 use crate::track::Tag;
 
 impl SlabBytes {
@@ -63,7 +62,7 @@ impl SlabBytes {
     /// What the pool's [`RetainPolicy`](crate::RetainPolicy) says of keeping this slice, and why.
     #[must_use]
     pub fn retain_decision(&self) -> RetainDecision {
-        pool::policy_of(self.raw()).decide(self.len(), self.retained_size())
+        self.raw().policy().decide(self.len(), self.retained_size())
     }
 
     /// "I will keep this for long": compacts if the pool's [`RetainPolicy`](crate::RetainPolicy) says so.

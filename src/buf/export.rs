@@ -1,7 +1,6 @@
 //! Slices that go on as `bytes::Bytes`.
 
 use super::{SlabBytes, SlabBytesMut};
-use crate::pool;
 use bytes::Bytes;
 
 impl From<SlabBytes> for Bytes {
@@ -13,7 +12,7 @@ impl From<SlabBytes> for Bytes {
         if let Some(bytes) = slice.raw().as_static() {
             return Bytes::from_static(bytes);
         }
-        if slice.raw().is_secret() || slice.raw().pins_slab() && slice.len() > pool::copybreak_of(slice.raw()) {
+        if slice.raw().is_secret() || slice.raw().pins_slab() && slice.len() > slice.raw().policy().copybreak() {
             slice.raw_mut().mark_exported();
             return Bytes::from_owner(slice);
         }

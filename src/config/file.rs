@@ -25,7 +25,7 @@ use core::time::Duration;
 /// reuse = "around"              # or "whole"
 /// zero_on_recycle = false
 /// tracking = "sites"            # or "off", "counters", "backtraces/100"
-/// retain_policy = "1KiB/16"     # copybreak and ratio, or "never", "always"
+/// retain_policy = "1KiB/3"      # copybreak and ratio, or "never", "always"
 /// compact_policy = "1s/25"      # age and per cent, or "1s/25/pack", "never"
 /// suspects = "10min/5"          # age and per cent, or "off"
 /// ```

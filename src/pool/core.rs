@@ -48,7 +48,14 @@ impl Core {
     pub(super) fn start(mut config: Config, source: Box<dyn SlabSource>, marks: Vec<Mark>) -> Arc<Core> {
         (config.sizing, config.slab_size) = config.sizing.under(config.max_bytes);
         let id = registry::next_id();
-        let ledger = Ledger::new(id, source, config.max_bytes, config.ledger_bytes, crate::track::record_stack);
+        let ledger = Ledger::new(
+            id,
+            source,
+            config.max_bytes,
+            config.ledger_bytes,
+            config.retain_policy,
+            crate::track::record_stack,
+        );
         let core = Arc::new(Core {
             id,
             ledger: Arc::clone(&ledger),

@@ -237,7 +237,7 @@ mod tests {
 
     /// A depot with so many slabs for everybody, made at the tick `now`.
     fn with(slabs: usize, now: u32) -> Twin {
-        let ledger = Ledger::new(1, Box::new(HeapSource), None, None, || 0);
+        let ledger = Ledger::new(1, Box::new(HeapSource), None, None, crate::policy::RetainPolicy::default(), || 0);
         let twin = Twin { ledger, depot: Depot::at(now, INTERVAL) };
         (0..slabs).for_each(|_| twin.put(None));
         twin

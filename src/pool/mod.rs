@@ -29,7 +29,7 @@ pub(crate) use core::{Core, recycle};
 pub(crate) use depot::Given;
 pub use pressure::Pressure;
 pub use quota::{OverQuota, Quota, QuotaAction, QuotaOutcome};
-pub(crate) use registry::{alloc_in, copybreak_of, policy_of};
+pub(crate) use registry::alloc_in;
 pub use scope::{InScope, Scoped};
 use std::sync::{Arc, OnceLock, Weak};
 #[cfg(feature = "tune")]

@@ -2,8 +2,7 @@
 
 use super::{Core, SlabPool};
 use crate::error::AllocError;
-use crate::policy::RetainPolicy;
-use crate::raw::{self, Label, Shared, Unique};
+use crate::raw::{self, Label, Unique};
 use crate::sync::{RwLock, next_uid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -46,15 +45,4 @@ pub(crate) fn alloc_in(pool: usize, n: usize, label: Label) -> Result<Unique, Al
             None => SlabPool::global().alloc_raw(n, label),
         },
     }
-}
-
-/// The retain policy of the pool whose slab this slice pins, or the default one.
-pub(crate) fn policy_of(slice: &Shared) -> RetainPolicy {
-    let home = slice.home().and_then(|home| home.downcast::<Core>().ok());
-    home.map_or_else(RetainPolicy::default, |core| core.config.retain_policy)
-}
-
-/// The length up to which a copy is made rather than a reference handed over.
-pub(crate) fn copybreak_of(slice: &Shared) -> usize {
-    policy_of(slice).copybreak()
 }

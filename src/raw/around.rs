@@ -298,6 +298,7 @@ impl Attached {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::RetainPolicy;
 
     fn holes(live: &[(usize, usize)], floor: usize) -> (Vec<(usize, usize)>, usize, usize) {
         let mut list: Vec<Extent> = live.iter().map(|&(offset, len)| Extent::new(offset, len)).collect();
@@ -318,7 +319,7 @@ mod tests {
     /// The count is no number of slices then: who believes it asks for gibibytes.
     #[test]
     fn a_look_at_a_slab_that_was_attached_meanwhile_asks_for_no_memory() {
-        let ledger = Ledger::new(1, Box::new(crate::raw::HeapSource), None, None, || 0);
+        let ledger = Ledger::new(1, Box::new(crate::raw::HeapSource), None, None, RetainPolicy::default(), || 0);
         let attached = ledger.slab(64).unwrap().attach(Level::Sites).ok().unwrap();
         let label = crate::raw::Label { site: core::panic::Location::caller(), tag: 0 };
         let slice = attached.alloc(8, label).unwrap();

@@ -8,6 +8,7 @@ use super::segment::{SEGMENT_SIZE, Segment};
 use super::slab::Idle;
 use super::source::{SlabSource, slab_layout};
 use crate::error::AllocError;
+use crate::policy::RetainPolicy;
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, Plant, next_uid, planted, thread};
 use core::any::Any;
 use core::ptr::{self, NonNull};
@@ -18,6 +19,7 @@ use std::sync::{Arc, OnceLock, Weak};
 /// Conservation: `memory_bytes` = Σ sizes of the slabs that exist (idle, attached or pinned) ≤ `max_bytes`.
 pub(crate) struct Ledger {
     id: usize,
+    policy: RetainPolicy,
     pub(super) source: Box<dyn SlabSource>,
     max_bytes: usize,
     max_ledger_bytes: usize,
@@ -59,11 +61,13 @@ impl Ledger {
         source: Box<dyn SlabSource>,
         max_bytes: Option<usize>,
         max_ledger_bytes: Option<usize>,
+        policy: RetainPolicy,
         tracer: fn() -> u32,
     ) -> Arc<Ledger> {
         Arc::new(Ledger {
             id,
             source,
+            policy,
             max_bytes: max_bytes.unwrap_or(usize::MAX),
             max_ledger_bytes: max_ledger_bytes.unwrap_or(usize::MAX),
             memory_bytes: AtomicUsize::new(0),
@@ -80,6 +84,11 @@ impl Ledger {
             log: super::log::Log::new(),
             tracer,
         })
+    }
+
+    /// When a slice that is kept for long is copied.
+    pub(crate) fn policy(&self) -> RetainPolicy {
+        self.policy
     }
 
     /// The pool's id.

@@ -10,6 +10,7 @@ use super::snapshot;
 use super::unique::Unique;
 use super::word::{Hold, Word};
 use super::{poison, recorded, secret};
+use crate::policy::RetainPolicy;
 use bytes::Bytes;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -334,9 +335,10 @@ impl Shared {
         self.word.header().is_some()
     }
 
-    /// The pool whose slab this pins, while it lives.
-    pub(crate) fn home(&self) -> Option<Arc<dyn core::any::Any + Send + Sync>> {
-        home(self.word)
+    /// The policy of the pool whose slab this pins, or pinned while it lived; or the default one.
+    pub(crate) fn policy(&self) -> RetainPolicy {
+        // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
+        self.word.header().map(|header| unsafe { &*header.as_ref().fixed.ledger }.policy()).unwrap_or_default()
     }
 
     pub(crate) fn tag(&self) -> u32 {
@@ -460,12 +462,6 @@ pub(super) fn is_compact(word: Word, len: usize) -> bool {
         // SAFETY: the handle keeps it alive.
         Hold::Owned(owned) => unsafe { owned.as_ref() }.is_exactly(len),
     }
-}
-
-pub(super) fn home(word: Word) -> Option<Arc<dyn core::any::Any + Send + Sync>> {
-    let header = word.header()?;
-    // SAFETY: the handle holds the slab, and the ledger outlives its slabs.
-    unsafe { (*header.as_ref().fixed.ledger).home() }
 }
 
 pub(super) fn tag(word: Word) -> u32 {

@@ -105,7 +105,7 @@ fn a_pool_takes_the_line_to_paste() {
         }
         let said = child.env("TUNE_TEST_CHILD", "1").output().unwrap();
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let policy = if policy == "default" { "1KiB/16" } else { policy };
+        let policy = if policy == "default" { "1KiB/3" } else { policy };
         for line in [format!("slab_size {size}"), format!("reuse {reuse}"), format!("retain_policy {policy}")] {
             assert!(said.lines().any(|said| said == line), "{line}: {said}");
         }

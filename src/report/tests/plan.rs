@@ -111,7 +111,7 @@ fn how_it_reads() {
     let expected = "\
 compacting copies 30 slices of 600 B in all and frees 29 MiB of 31 MiB pinned,
     29 slabs
-policy: copies slices of up to 1.0 KiB, longer ones if their slab is over 16
+policy: copies slices of up to 1.0 KiB, longer ones if their slab is over 3
     times as long
 in vain: 1 slice of 20 B on 1 slab: other slices, worth their slab, keep it
 not copied: 1 exported slice of 30 B: copy those by hand

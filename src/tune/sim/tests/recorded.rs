@@ -69,7 +69,7 @@ fn what_is_predicted_for_another_setup_is_what_comes_of_it() {
         pair.slab_size = 10_000;
         pair
     };
-    for seed in 0..if cfg!(miri) { 1 } else { 3 } {
+    for seed in 0..if cfg!(miri) { 1 } else { 12 } {
         let mut recorded = program(&setup(4096, Reuse::AroundThePin, 0), seed);
         let recording = recorded.pool.record(RecordOptions::new()).unwrap();
         (0..ACTS).for_each(|_| recorded.act(60));
@@ -85,9 +85,12 @@ fn what_is_predicted_for_another_setup_is_what_comes_of_it() {
             let simulated = simulate(&trace, other).unwrap();
             let real = [peak, sum / ACTS as u64, rerun.pool.stats().slabs_taken];
             let predicted = [simulated.peak_pinned_bytes, simulated.mean_pinned_bytes, simulated.slabs_taken];
-            for (real, predicted) in real.into_iter().zip(predicted) {
+            // In so small a pool one slab is some percent of all.
+            let slab = rerun.pool.slab_size() as u64;
+            let within = [real[0] / 20 + 2 * slab, real[1] / 20 + 2 * slab, real[2] / 4 + 1];
+            for ((real, predicted), within) in real.into_iter().zip(predicted).zip(within) {
                 assert!(
-                    predicted.abs_diff(real) <= real / 20,
+                    predicted.abs_diff(real) <= within,
                     "{predicted:?} was predicted for {real:?} of {other:?}, program {seed}"
                 );
             }
