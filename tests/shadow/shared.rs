@@ -142,10 +142,8 @@ impl World {
     fn retain(&mut self, mut twin: Twin, n: usize) {
         let Handle::Shared(s) = twin.take_handle() else { unreachable!() };
         let before = s.as_ptr();
-        let policy = match (&self.pool, &twin.hold) {
-            (Some(pool), Hold::Slab(_)) => pool.retain_policy(),
-            _ => RetainPolicy::default(),
-        };
+        // The pool's, also when that is gone.
+        let policy = if matches!(twin.hold, Hold::Slab(_)) { self.config.policy } else { RetainPolicy::default() };
         let copies = !s.is_compact() && policy.decide(s.len(), s.retained_size()).is_copy();
         let s = if n % 2 == 0 {
             s.retain()
@@ -164,7 +162,7 @@ impl World {
     fn export(&mut self, mut twin: Twin) {
         let Handle::Shared(s) = twin.take_handle() else { unreachable!() };
         let range = s.as_ptr().addr()..s.as_ptr().addr() + s.len();
-        let policy = self.pool.as_ref().map_or_else(RetainPolicy::default, |pool| pool.retain_policy());
+        let policy = self.config.policy;
         let bytes = Bytes::from(s);
         if let Hold::Slab(slab) = twin.hold {
             let copied = bytes.as_ptr().addr() != range.start;
