@@ -211,7 +211,8 @@ fn give_room(list: &mut [Passenger], pack: bool) -> bool {
     }
     for batch in list.chunk_by_mut(|a, b| pack && party(a) == party(b)) {
         let bytes = batch.iter().map(|passenger| passenger.extent.len()).sum();
-        let Some((owned, mut place)) = Owned::room(bytes, batch.len()) else { return false };
+        let Ok(refs) = u32::try_from(batch.len()) else { return false };
+        let Some((owned, mut place)) = Owned::room(bytes, refs) else { return false };
         for passenger in batch {
             passenger.copy = Some((owned, place));
             // SAFETY: in bounds, or one past the end behind the last of them.

@@ -10,6 +10,7 @@
 use super::header::Header;
 use super::ledger::Ledger;
 use super::log::{Event, EventKind, Log};
+use super::owned::Owned;
 use super::segment::Segment;
 use super::shared::Shared;
 use super::slab::Idle;
@@ -79,7 +80,7 @@ fn log_end(word: Word) {
         }
         Hold::Owned(owned) => {
             // SAFETY: the handle keeps it alive.
-            if let Some(ledger) = unsafe { owned.as_ref() }.recorded_in() {
+            if let Some(ledger) = unsafe { Owned::recorded_in(owned) } {
                 ledger.log.write(Event::new(EventKind::Free, owned.as_ptr().addr()), None);
             }
         }
@@ -145,7 +146,7 @@ impl Shared {
             Hold::Slot(_) => log(word, EventKind::Retain),
             Hold::Owned(owned) => {
                 // SAFETY: the handle keeps it alive.
-                if let Some(ledger) = unsafe { owned.as_ref() }.recorded_in() {
+                if let Some(ledger) = unsafe { Owned::recorded_in(owned) } {
                     ledger.log.write(Event::new(EventKind::Retain, owned.as_ptr().addr()), None);
                 }
             }
