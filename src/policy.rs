@@ -59,8 +59,8 @@ impl RetainPolicy {
 
 impl Default for RetainPolicy {
     /// A copybreak of 1 KiB, below which the copy costs no more than handing over a reference does, and a ratio of 3: at the
-    /// default slab size of 64 KiB a slice shorter than 21.3 KiB is copied. So what is kept takes at most three times its size. (With a
-    /// ratio of 16, a cache of values of 16 KiB took twice the memory of copies: [`docs::servers`](crate::docs::servers).)
+    /// default slab size of 64 KiB a slice shorter than 21.3 KiB is copied. So what is kept takes at most three times its size. What that
+    /// comes to in a server that keeps values of 16 KiB is in [`docs::servers`](crate::docs::servers).
     fn default() -> Self {
         RetainPolicy::new(1024, 3)
     }

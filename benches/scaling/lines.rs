@@ -135,9 +135,8 @@ pub const LINES: &[Line] = &[
     line(
         "pool count",
         &[("src/raw/ledger.rs", "home"), ("src/pool/mod.rs", "SlabPool")],
-        "the pool's `Arc`: a clone of the pool; each slab that is emptied by its last slice; each `retain` and each conversion into \
-         `Bytes`: two each",
-        "on lines of its own. Never for alloc, clone, slice and drop. For `retain` and `Bytes` not done",
+        "the pool's `Arc`: a clone of the pool; each slab that is emptied by its last slice",
+        "on lines of its own. Never for alloc, clone, slice and drop, nor for `retain` and `Bytes`: the policy is in the ledger",
     ),
     line(
         "magazine",

@@ -200,7 +200,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
         ),
         load("tag by name", "one `tag(\"name\")` a request", vec![lock("tags", 1.0)]),
         load("scope by name", "one `pool.scope(\"name\", id)` a request, ended at once", scope_by_name()),
-        load("retain", "one `retain()` or `Bytes::from` a request", vec![every("pool count", 1.0, 2.0, 2.0)]),
+        load("retain", "one `retain()` or `Bytes::from` a request, of what stays in its slab", vec![]),
         load(
             "recorded",
             "hot, while all of it is recorded: an allocation, a freeze and a drop a request",
