@@ -43,6 +43,34 @@ fn pins_cost_their_bytes_and_not_their_slabs() {
     assert!(more.iter().enumerate().all(|(n, slice)| slice[..] == [n as u8]), "a live byte was written to");
 }
 
+/// A slab is taken again when a third of it is free, and no slabs are taken by the dozen without a search: so the pool is not much
+/// larger than what lives in it, whatever the order in which that dies.
+#[test]
+#[cfg_attr(miri, ignore = "miri: 20,000 slices")]
+#[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
+fn reads_that_die_at_random_take_little_more_than_what_lives() {
+    for len in [SLAB / 16, SLAB / 64] {
+        let pool = pool();
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let mut window: Vec<_> = (0..1024).map(|n| filled(&pool, len, n as u8)).collect();
+        for n in 0..20_000 {
+            window[random() % 1024] = filled(&pool, len, n as u8);
+        }
+        let (stats, live) = (pool.stats(), 1024 * len);
+        // With a red zone behind each slice, they need more.
+        let most = if cfg!(bufslab_asan) { 3.0 } else { 1.6 };
+        assert!(
+            stats.memory_bytes as f64 <= most * live as f64,
+            "{:.2} times: {stats:?}",
+            stats.memory_bytes as f64 / live as f64
+        );
+    }
+}
+
 #[test]
 #[cfg_attr(bufslab_one_each, ignore = "one each: no memory is used again")]
 fn whole_slabs_if_that_is_asked_for() {
