@@ -123,7 +123,8 @@ impl Findings<'_> {
                 format!("{} {} × {} transfers{among}", one.line, digits(one.events), one.transfers)
             };
             let uses: Vec<String> = load.uses.iter().map(one).collect();
-            rows.push(vec![load.name.to_owned(), load.what.to_owned(), uses.join("; ")]);
+            let uses = if uses.is_empty() { "nothing that is shared".to_owned() } else { uses.join("; ") };
+            rows.push(vec![load.name.to_owned(), load.what.to_owned(), uses]);
         }
         rows
     }
