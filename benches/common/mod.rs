@@ -7,16 +7,27 @@ pub(crate) mod steps;
 pub(crate) mod window;
 
 use bufslab::{SlabBytes, SlabPool};
+use std::cell::Cell;
 use std::hint::black_box;
 
 /// What reads are filled with.
-static PAYLOAD: [u8; 256 << 10] = [b'.'; 256 << 10];
+static PAYLOAD: [u8; 260 << 10] = [b'.'; 260 << 10];
+
+/// Where the next long read's bytes are: elsewhere each time, for a copy takes many times as long at a few distances, on some processors; see
+/// `benches/peers/src/machine.rs`.
+#[inline]
+fn start(len: usize) -> usize {
+    thread_local! {
+        static AT: Cell<usize> = const { Cell::new(0) };
+    }
+    if len < 2048 { 0 } else { AT.replace((AT.get() + 16) % 4096) }
+}
 
 /// A buffer with room for `room` bytes of which `len` are filled, frozen.
 #[inline]
 pub(crate) fn read(pool: &SlabPool, room: usize, len: usize) -> SlabBytes {
     let mut buffer = pool.alloc(room);
-    buffer.extend_from_slice(black_box(&PAYLOAD[..len]));
+    buffer.extend_from_slice(black_box(&PAYLOAD[start(len)..][..len]));
     buffer.freeze()
 }
 

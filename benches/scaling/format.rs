@@ -12,7 +12,8 @@ pub fn time(ns: f64) -> String {
 
 /// `1.23`, `12.3`, `123`.
 pub fn digits(figure: f64) -> String {
-    match figure {
+    // The sum of nothing is -0.
+    match figure + 0.0 {
         figure if figure < 9.995 => format!("{figure:.2}"),
         figure if figure < 99.95 => format!("{figure:.1}"),
         figure => count(figure),
@@ -21,7 +22,7 @@ pub fn digits(figure: f64) -> String {
 
 /// `1,234,567`.
 pub fn count(figure: f64) -> String {
-    let text = format!("{figure:.0}");
+    let text = format!("{:.0}", figure + 0.0);
     let mut shown = String::new();
     for (at, digit) in text.chars().enumerate() {
         if at > 0 && (text.len() - at) % 3 == 0 {

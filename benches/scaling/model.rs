@@ -86,15 +86,13 @@ impl Load {
 
     /// Locked instructions of a request.
     pub fn locked(&self) -> f64 {
-        // From 0: the sum of nothing is -0.
-        self.uses.iter().map(|one| one.events * one.locked).fold(0.0, |sum, one| sum + one)
+        self.uses.iter().map(|one| one.events * one.locked).sum()
     }
 
     /// Nanoseconds that a request waits for lines, with transfers of `c` ns and so many cores: 1 / (1 − ρ) times what it would
     /// alone. `None` when one of them is saturated.
     pub fn waits(&self, c: f64, rate: f64, cores: f64) -> Option<f64> {
-        let paired: f64 =
-            self.uses.iter().filter(|one| one.paired).map(|one| one.busy(c)).fold(0.0, |sum, one| sum + one);
+        let paired: f64 = self.uses.iter().filter(|one| one.paired).map(|one| one.busy(c)).sum();
         let mut sum = paired;
         for verdict in self.verdicts(c, rate) {
             let rho = cores / verdict.cores;

@@ -33,7 +33,7 @@ pub fn checks() -> Option<Vec<Check>> {
     let looks: Vec<Look> = tracer::trace(&me);
     let rates = rates();
     let loads = model::loads(&rates);
-    let sum = |uses: &[model::Use]| uses.iter().map(|one| one.events * one.locked).fold(0.0, |sum, one| sum + one);
+    let sum = |uses: &[model::Use]| uses.iter().map(|one| one.events * one.locked).sum::<f64>();
     let expected = |name: &str| -> Option<(f64, f64)> {
         let exactly = |locked: f64| Some((locked, locked));
         match name {

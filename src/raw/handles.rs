@@ -113,20 +113,8 @@ impl Header {
         thread::is(self.owner()) && self.depth().code() == 0 && self.join_as_owner_quick()
     }
 
-    /// The same for whoever has a handle: one read-modify-write where another thread owns the slab, or none does.
-    #[inline(always)]
-    pub(super) fn another_untracked(&self) -> bool {
-        if self.depth().code() != 0 {
-            return false;
-        }
-        if thread::is(self.owner()) {
-            return self.join_as_owner_quick();
-        }
-        self.join();
-        true
-    }
-
     /// Makes a reference without a slot, from one that the caller holds.
+    #[inline]
     pub(super) fn enlist_untracked(this: NonNull<Header>) {
         // SAFETY: the caller holds a reference.
         let header = unsafe { this.as_ref() };

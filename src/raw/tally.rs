@@ -130,24 +130,14 @@ impl Header {
         }
     }
 
-    /// The owner drops a reference whose slot, if any, is a guest's, unless it is time to settle. Says whether it did.
-    #[inline(always)]
-    pub(super) fn leave_as_owner_quick(&self) -> bool {
-        let in_time = self.local() as i32 > -SETTLE;
-        if in_time {
-            self.fixed.witness.read();
-            self.set_word(self.word().wrapping_sub(ONE));
-        }
-        in_time
-    }
-
-    /// The owner drops such a reference. No read-modify-write, but to settle.
+    /// The owner drops a reference whose slot, if any, is a guest's. No read-modify-write, but to settle.
+    #[inline]
     pub(super) fn leave_as_owner(&self) {
-        if !self.leave_as_owner_quick() {
-            self.fixed.witness.read();
+        self.fixed.witness.read();
+        if self.local() as i32 <= -SETTLE {
             self.settle();
-            self.set_word(self.word().wrapping_sub(ONE));
         }
+        self.set_word(self.word().wrapping_sub(ONE));
     }
 
     /// Moves the owner's tally into the state.

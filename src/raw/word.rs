@@ -318,18 +318,16 @@ impl Word {
         Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
     }
 
-    /// One more handle on the same memory of a slab that is not tracked at all, if it takes no more than that.
-    #[inline(always)]
-    fn another_untracked_quick(self) -> Option<Word> {
-        // SAFETY: headers are type-stable.
-        self.plain_header().filter(|header| unsafe { header.as_ref() }.another_untracked()).map(|_| self)
-    }
-
     /// The same for a slab that is not tracked, or that the caller does not own, if it takes little more; see
     /// [`Header::enlist_quick_as_guest`].
     #[inline(always)]
     pub(super) fn another_as_guest(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
-        let Some(parent) = self.plain_slot() else { return self.another_untracked_quick() };
+        let Some(parent) = self.plain_slot() else {
+            return self.plain_header().map(|header| {
+                Header::enlist_untracked(header);
+                self
+            });
+        };
         // SAFETY: slots are type-stable.
         Header::enlist_quick_as_guest(parent, || complete(unsafe { parent.as_ref() })).map(Word::slot)
     }

@@ -12,11 +12,4 @@ pub(crate) use share::{clone, clone_elsewhere, clone_old, slice, split_to};
 pub(crate) use threads::chain_on_two;
 pub(crate) use window::{fifo, random};
 
-use crate::machine::BYTES;
-use std::hint::black_box;
-
-/// The first `len` of the bytes that reads consist of. The compiler is not told how many: no socket would tell it.
-#[inline]
-pub(crate) fn bytes(len: usize) -> &'static [u8] {
-    &black_box(&BYTES)[..black_box(len)]
-}
+use crate::machine::bytes;

@@ -85,9 +85,8 @@ fn what_is_predicted_for_another_setup_is_what_comes_of_it() {
             let simulated = simulate(&trace, other).unwrap();
             let real = [peak, sum / ACTS as u64, rerun.pool.stats().slabs_taken];
             let predicted = [simulated.peak_pinned_bytes, simulated.mean_pinned_bytes, simulated.slabs_taken];
-            // In so small a pool one slab is some percent of all.
-            let slab = rerun.pool.slab_size() as u64;
-            let within = [real[0] / 20 + 2 * slab, real[1] / 20 + 2 * slab, real[2] / 4 + 1];
+            // Peaks are whole slabs, of which there are few.
+            let within = [real[0] / 7, real[1] / 20, real[2] / 4 + 1];
             for ((real, predicted), within) in real.into_iter().zip(predicted).zip(within) {
                 assert!(
                     predicted.abs_diff(real) <= within,
