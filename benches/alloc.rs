@@ -11,7 +11,7 @@ mod common;
 mod config;
 
 use bufslab::SlabPool;
-use common::read;
+use common::read_long;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const SIZES: [usize; 5] = [64, 1500, 4096, 64 << 10, 256 << 10];
@@ -28,7 +28,8 @@ fn alloc(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("alloc, fill, freeze, drop");
     for size in SIZES {
         group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function(BenchmarkId::from_parameter(size), |bencher| bencher.iter(|| read(&pool, size, size)));
+        group
+            .bench_function(BenchmarkId::from_parameter(size), |bencher| bencher.iter(|| read_long(&pool, size, size)));
     }
     group.finish();
 }

@@ -10,7 +10,7 @@ mod common;
 
 use bufslab::{Reuse, SlabBytes, SlabPool};
 use common::random::Random;
-use common::read;
+use common::{long_payload, read_long};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -22,11 +22,11 @@ fn windows(criterion: &mut Criterion) {
     for reuse in [Reuse::WholeSlab, Reuse::AroundThePin] {
         let pool = SlabPool::builder().reuse(reuse).build().unwrap();
         let mut random = Random::new();
-        let mut window: Vec<SlabBytes> = (0..WINDOW).map(|_| read(&pool, LEN, LEN)).collect();
+        let mut window: Vec<SlabBytes> = (0..WINDOW).map(|_| read_long(&pool, LEN, LEN)).collect();
         group.bench_function(reuse.as_str(), |bencher| {
             bencher.iter(|| {
                 let at = random.below(WINDOW);
-                window[at] = read(&pool, LEN, LEN);
+                window[at] = read_long(&pool, LEN, LEN);
             });
         });
         let stats = pool.stats();
@@ -39,7 +39,7 @@ fn windows(criterion: &mut Criterion) {
         bencher.iter(|| {
             let at = random.below(WINDOW);
             let mut read = Vec::with_capacity(LEN);
-            read.extend_from_slice(black_box(&[7; LEN]));
+            read.extend_from_slice(long_payload(LEN));
             window[at] = read;
         });
     });

@@ -13,21 +13,30 @@ use std::hint::black_box;
 /// What reads are filled with.
 static PAYLOAD: [u8; 260 << 10] = [b'.'; 260 << 10];
 
-/// Where the next long read's bytes are: elsewhere each time, for a copy takes many times as long at a few distances, on some processors; see
-/// `benches/peers/src/machine.rs`.
-#[inline]
-fn start(len: usize) -> usize {
-    thread_local! {
-        static AT: Cell<usize> = const { Cell::new(0) };
-    }
-    if len < 2048 { 0 } else { AT.replace((AT.get() + 16) % 4096) }
-}
-
 /// A buffer with room for `room` bytes of which `len` are filled, frozen.
 #[inline]
 pub(crate) fn read(pool: &SlabPool, room: usize, len: usize) -> SlabBytes {
     let mut buffer = pool.alloc(room);
-    buffer.extend_from_slice(black_box(&PAYLOAD[start(len)..][..len]));
+    buffer.extend_from_slice(black_box(&PAYLOAD[..len]));
+    buffer.freeze()
+}
+
+/// What a long read is filled with, from another place each time. A copy takes many times as long where it goes to a place a few bytes behind
+/// its source, on some processors: see `benches/peers/src/machine.rs`.
+#[inline]
+pub(crate) fn long_payload(len: usize) -> &'static [u8] {
+    thread_local! {
+        static AT: Cell<usize> = const { Cell::new(0) };
+    }
+    let start = AT.replace((AT.get() + 16) % 4096);
+    black_box(&PAYLOAD[start..][..len])
+}
+
+/// As [`read`], filled with that.
+#[inline]
+pub(crate) fn read_long(pool: &SlabPool, room: usize, len: usize) -> SlabBytes {
+    let mut buffer = pool.alloc(room);
+    buffer.extend_from_slice(long_payload(len));
     buffer.freeze()
 }
 

@@ -1,7 +1,7 @@
 //! Slices that are kept for a while: a new one takes the place of an old one.
 
 use super::random::Random;
-use super::read;
+use super::read_long;
 use bufslab::{SlabBytes, SlabPool};
 
 /// How many are kept.
@@ -38,7 +38,7 @@ pub(crate) struct Window {
 impl Window {
     /// Full of reads of up to `room` bytes that found `len`.
     pub(crate) fn new(pool: SlabPool, lifetimes: Lifetimes, room: usize, len: usize) -> Window {
-        let kept = (0..KEPT).map(|_| read(&pool, room, len)).collect();
+        let kept = (0..KEPT).map(|_| read_long(&pool, room, len)).collect();
         Window { pool, kept, lifetimes, random: Random::new(), at: 0, room, len }
     }
 
@@ -49,6 +49,6 @@ impl Window {
             Lifetimes::Fifo => (self.at + 1) % KEPT,
             Lifetimes::Random => self.random.below(KEPT),
         };
-        self.kept[self.at] = read(&self.pool, self.room, self.len);
+        self.kept[self.at] = read_long(&self.pool, self.room, self.len);
     }
 }
