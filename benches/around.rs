@@ -12,7 +12,6 @@ use bufslab::{Reuse, SlabBytes, SlabPool};
 use common::random::Random;
 use common::{long_payload, read_long};
 use criterion::{Criterion, criterion_group, criterion_main};
-use std::hint::black_box;
 
 const WINDOW: usize = 1024;
 const LEN: usize = 4096;
