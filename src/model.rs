@@ -56,6 +56,11 @@ impl Ledger {
         Idle(self.0.slab(size).expect("no limit is set"))
     }
 
+    /// So many bytes are cut before an owner looks whether its slab has drained.
+    pub fn set_stretch(&self, bytes: usize) {
+        self.0.set_stretch(bytes);
+    }
+
     /// Nothing is cut from now on.
     pub fn close(&self) {
         self.0.close();

@@ -7,6 +7,7 @@
 //! | `looks` | what a report may see while others recycle, reuse and detach |
 //! | `notes` | what a handle is charged to, against slots that change hands |
 //! | `around` | a slab that is attached again around its slices: no live byte is handed out, no slab is lost |
+//! | `stretch` | an owner that goes back to the start of its slab: only when that has drained, and not once it is to stop |
 //! | `park` | slices that are moved under drops, readers and clones: no reference is given back twice, no reader sees freed memory |
 //! | `punch` | dead pages that are given back: none that a live slice needs, or that somebody cuts from |
 //! | `foreign` | memory of others: who joins a foreign slab, and when its owner gets it back |
@@ -33,6 +34,7 @@ pub mod punch;
 pub mod record;
 pub mod secret;
 pub mod segments;
+pub mod stretch;
 
 pub use harness::Model;
 
@@ -44,6 +46,7 @@ pub const MODELS: &[&[Model]] = &[
     notes::MODELS,
     exact::MODELS,
     around::MODELS,
+    stretch::MODELS,
     punch::MODELS,
     foreign::MODELS,
     secret::MODELS,

@@ -76,6 +76,10 @@ models! {
     guest_and_new_owner_take_slots
     closing_against_attaching_around
     closing_against_the_next_hole
+    going_back_against_the_last_remote_drop
+    going_back_against_a_clone_that_moves
+    closing_against_the_next_stretch
+    closing_against_going_back
     holes_are_not_reclaimed
 
     moving_against_a_drop

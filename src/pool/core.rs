@@ -56,6 +56,9 @@ impl Core {
             config.retain_policy,
             crate::track::record_stack,
         );
+        if config.zero_on_recycle {
+            ledger.cut_straight();
+        }
         let core = Arc::new(Core {
             id,
             ledger: Arc::clone(&ledger),

@@ -221,7 +221,8 @@ impl Header {
         // SAFETY: only the owner reaches them, and nothing here calls back.
         let Some(hole) = (unsafe { &mut *header.own.holes.get() }).next(n) else { return false };
         header.start_at(hole);
-        header.change_limit(limit, hole.end() - poison::MARGIN)
+        header.set_end(hole.end() - poison::MARGIN);
+        header.change_limit(limit, header.end())
     }
 
     fn start_at(&self, hole: Extent) {

@@ -93,7 +93,7 @@ pub(super) struct Fixed {
     pub(super) uid: u64,
     base: AtomicPtr<u8>,
     size: AtomicUsize,
-    /// Where the owner stops cutting: the end of the slab or of the hole it is in, or 0 once the ledger is closed.
+    /// Where the owner stops cutting: the end of the stretch or of the hole it is in, or 0 once the ledger is closed.
     limit: AtomicUsize,
     generation: AtomicU64,
     /// The slab's segments, newest first.
@@ -141,6 +141,10 @@ pub(super) struct Own {
     pub(super) rotor: AtomicPtr<Segment>,
     /// Where the slab has room besides the one it is cut from now.
     pub(super) holes: UnsafeCell<Holes>,
+    /// Where its last stretch ends: the end of the slab or of the hole it is in.
+    end: AtomicU32,
+    /// Bytes that were cut before it went back to the start.
+    laps: AtomicU32,
 }
 
 /// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
@@ -203,6 +207,8 @@ impl Header {
                 segment: AtomicPtr::new(ptr::null_mut()),
                 rotor: AtomicPtr::new(ptr::null_mut()),
                 holes: UnsafeCell::new(Holes::default()),
+                end: AtomicU32::new(0),
+                laps: AtomicU32::new(0),
             }),
         }
     }
@@ -288,13 +294,6 @@ impl Header {
         self.fixed.size.load(Ordering::Acquire)
     }
 
-    /// Bytes that the owner may still cut.
-    #[inline(always)]
-    pub(super) fn room(&self) -> usize {
-        // Relaxed: set by this thread, or by whoever closes the ledger, who waits for nobody that is cutting just now.
-        self.limit().saturating_sub(self.cursor())
-    }
-
     /// Where the owner stops cutting.
     #[inline(always)]
     pub(super) fn limit(&self) -> usize {
@@ -358,6 +357,26 @@ impl Header {
     #[inline]
     pub(super) fn set_cursor(&self, cursor: usize) {
         self.own.cursor.store(cursor as u32, Ordering::Relaxed);
+    }
+
+    /// Where the owner's last stretch ends.
+    pub(super) fn end(&self) -> usize {
+        self.own.end.load(Ordering::Relaxed) as usize
+    }
+
+    /// Only for the owner.
+    pub(super) fn set_end(&self, end: usize) {
+        self.own.end.store(end as u32, Ordering::Relaxed);
+    }
+
+    /// Bytes that the owner cut before it went back to the start.
+    pub(super) fn laps(&self) -> usize {
+        self.own.laps.load(Ordering::Relaxed) as usize
+    }
+
+    /// Only for the owner.
+    pub(super) fn set_laps(&self, bytes: usize) {
+        self.own.laps.store(bytes as u32, Ordering::Relaxed);
     }
 
     pub(super) fn resets(&self) -> u64 {

@@ -38,6 +38,8 @@ pub(crate) struct Ledger {
     /// Segments without a slab whose slots are all kept for moved slices.
     full_segments: Mutex<Line>,
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
+    /// Bytes of a stretch; see [`super::stretch`].
+    pub(super) stretch: AtomicUsize,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
     /// Requests that wait for memory.
@@ -79,6 +81,7 @@ impl Ledger {
             spare_segments: Mutex::new(ptr::null_mut()),
             full_segments: Mutex::new(Line { first: ptr::null_mut(), last: ptr::null_mut() }),
             home: OnceLock::new(),
+            stretch: AtomicUsize::new(super::stretch::STRETCH),
             closed: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             log: super::log::Log::new(),

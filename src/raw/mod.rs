@@ -46,6 +46,7 @@ mod slab;
 mod slot;
 mod snapshot;
 mod source;
+mod stretch;
 mod tally;
 mod unique;
 mod word;
@@ -70,6 +71,8 @@ pub(crate) use snapshot::{SlabView, SlotView};
 pub use source::{Backing, HeapSource, RegionPlace, RegionSource, SlabSource, StableRegion};
 #[cfg(all(unix, feature = "mmap"))]
 pub use source::{HugePageUse, HugePages, Mapping, MmapSource};
+#[cfg(feature = "tune")]
+pub(crate) use stretch::STRETCH;
 pub(crate) use unique::{Reclaim, Unique};
 #[cfg(bufslab_loom)]
 pub(crate) use {slot::Extent, snapshot::exact};

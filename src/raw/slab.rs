@@ -180,10 +180,10 @@ impl Attached {
         Attached { header, ledger: Some(ledger), not_send: PhantomData }
     }
 
-    /// Lets the owner cut up to `limit`, unless the ledger is closed.
-    pub(super) fn open(&self, limit: usize) {
-        self.header().set_limit(limit);
+    /// Lets the owner cut up to `end`, unless the ledger is closed.
+    pub(super) fn open(&self, end: usize) {
         let Some(ledger) = &self.ledger else { return };
+        self.header().set_limit(self.header().first_stretch(end, ledger));
         // If somebody has begun to record, this thread sees that from now on, and makes no slab its current one. Otherwise who begins
         // will see the limit and set it to 0.
         ledger.log.look();
@@ -214,7 +214,7 @@ impl Attached {
         self.header().sums().map_or(0, |(_, handles, _)| handles)
     }
 
-    /// Cuts the next `n` bytes, if that many are left.
+    /// Cuts the next `n` bytes, if that many are left; or the first ones, if the slab has drained and it is time to look.
     #[inline]
     pub(crate) fn alloc(&self, n: usize, label: Label) -> Option<Unique> {
         if !thread::is(self.header().owner()) {
@@ -224,7 +224,8 @@ impl Attached {
             Header::enlist_quick(header, || entry).or_else(|| Some(Header::enlist_as_owner(header, entry)))
         };
         // SAFETY: this thread owns the slab.
-        unsafe { cut(self.header, n, label, enlist) }
+        let cut = || unsafe { cut(self.header, n, label, enlist) };
+        cut().or_else(|| if self.header().go_on(n) { cut() } else { None })
     }
 
     /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
@@ -255,8 +256,11 @@ impl Attached {
         header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
         header.reset_birth();
         header.set_cursor(0);
-        if header.limit() != header.size() {
+        if header.limit() == 0 {
             self.open(header.size());
+        } else {
+            // It stands somewhere in the slab, which is as good a place to look as any.
+            header.start_over();
         }
     }
 
@@ -317,8 +321,8 @@ pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique>
     }
 }
 
-/// The same, however it is to be done, and also from one of the holes that come next in that slab: those that are too short for a
-/// request of at most `largest` bytes are given up.
+/// The same, however it is to be done, and also from the next stretch of that slab, or from one of the holes that come next in it: those
+/// that are too short for a request of at most `largest` bytes are given up.
 #[inline(never)]
 pub(crate) fn alloc_current(pool: usize, n: usize, largest: usize, label: Label) -> Option<Unique> {
     let header = current(pool)?;
@@ -326,8 +330,8 @@ pub(crate) fn alloc_current(pool: usize, n: usize, largest: usize, label: Label)
     // SAFETY: as above.
     unsafe {
         let raw = cut(header, n, label, enlist);
-        let next = raw.is_none() && (1..=largest).contains(&n) && Header::next_hole(header, n);
-        if next { cut(header, n, label, enlist) } else { raw }
+        let goes_on = || header.as_ref().go_on(n) || ((1..=largest).contains(&n) && Header::next_hole(header, n));
+        if raw.is_none() && goes_on() { cut(header, n, label, enlist) } else { raw }
     }
 }
 

@@ -257,7 +257,7 @@ impl Unique {
         let header = unsafe { header.as_ref() };
         let extent = slot.own_extent();
         let last = thread::is(header.owner()) && !extent.is_whole() && extent.end() == header.cursor();
-        if !last || slot.root().end() != extent.end() || more > header.room() {
+        if !last || slot.root().end() != extent.end() || !header.reach(extent.end().saturating_add(more)) {
             return false;
         }
         header.set_cursor(extent.end() + more);

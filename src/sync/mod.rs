@@ -114,6 +114,8 @@ pub enum Plant {
     AroundKeepsPin,
     /// The owner opens its next hole without a look at whether it is to stop.
     HoleUnasked,
+    /// The owner goes back to the start of its slab without a look at whether that has drained.
+    GoesBackUndrained,
     /// The owner cuts from the start of the slab although its hole lies further on.
     HoleFromTheStart,
     /// A buffer takes back what it was split from although that is a hole to be cut from later.

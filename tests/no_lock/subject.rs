@@ -40,23 +40,35 @@ impl Looks {
 }
 
 const SLAB: usize = 1 << 20;
+/// As `src/raw/stretch.rs` has it.
+const STRETCH: usize = 8 << 10;
+
+/// Has room for some kilobytes in the stretch that is cut now: where that ends is looked at below.
+fn with_room(pool: &SlabPool) -> &SlabPool {
+    drop(pool.alloc(5000));
+    pool
+}
+
+fn frozen_of(pool: &SlabPool, len: usize) -> SlabBytes {
+    let mut buffer = pool.alloc(len);
+    buffer.extend_from_slice(&vec![7; len]);
+    buffer.freeze()
+}
 
 fn frozen(pool: &SlabPool) -> SlabBytes {
-    let mut buffer = pool.alloc(1000);
-    buffer.extend_from_slice(&[7; 1000]);
-    buffer.freeze()
+    frozen_of(pool, 1000)
 }
 
 fn owner(looks: &mut Looks, level: Level) {
     let pool = SlabPool::builder().slab_size(SLAB).tracking(level).build().unwrap();
     let filled = || {
-        let mut buffer = pool.alloc(1000);
+        let mut buffer = with_room(&pool).alloc(1000);
         buffer.extend_from_slice(&[7; 900]);
         buffer
     };
     let slice = frozen(&pool);
     let name = |op: &str| format!("owner {op} at {level}");
-    looks.at(&name("alloc"), || (), |()| pool.alloc(1000));
+    looks.at(&name("alloc"), || with_room(&pool), |pool| pool.alloc(1000));
     looks.at(&name("drop of a writer"), || pool.alloc(1000), drop);
     looks.at(&name("freeze"), filled, |buffer| buffer.freeze());
     looks.at(&name("clone"), || (), |()| slice.clone());
@@ -96,7 +108,7 @@ fn scoped(looks: &mut Looks) {
     let pool = SlabPool::builder().slab_size(SLAB).build().unwrap();
     let _session = pool.scope("session", 1);
     let slice = frozen(&pool);
-    looks.at("scoped alloc", || (), |()| pool.alloc(1000));
+    looks.at("scoped alloc", || with_room(&pool), |pool| pool.alloc(1000));
     looks.at("scoped clone", || (), |()| slice.clone());
     looks.at("scoped slice", || (), |()| slice.slice(100..200));
     looks.at("scoped drop", || slice.clone(), drop);
@@ -155,6 +167,16 @@ fn main() {
     guest(&mut looks, "nobody", &slice);
 
     moved(&mut looks);
+
+    // At the end of a stretch: the slab has drained, or it has not.
+    let pool = || SlabPool::builder().slab_size(SLAB).build().unwrap();
+    let at_the_end = || {
+        let pool = pool();
+        (frozen_of(&pool, STRETCH), pool)
+    };
+    let drained = || at_the_end().1;
+    looks.at("back to the first stretch", drained, |pool| (pool.alloc(1000), pool));
+    looks.at("next stretch", at_the_end, |(slice, pool)| (pool.alloc(1000), slice, pool));
 
     // A slab is full and has drained.
     let pool = SlabPool::builder().slab_size(1000).build().unwrap();

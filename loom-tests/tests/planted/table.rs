@@ -45,6 +45,7 @@ pub const PLANTS: &[Plant] = &[
     Plant::LooksBesideEachOther,
     Plant::AroundKeepsPin,
     Plant::HoleUnasked,
+    Plant::GoesBackUndrained,
     Plant::HoleFromTheStart,
     Plant::ReclaimsHoles,
     Plant::MoverInexact,
@@ -129,9 +130,11 @@ pub fn caught_by(bug: Plant) -> &'static [&'static str] {
             "moving_against_attaching_around",
             "a_late_drop_against_the_slabs_next_life",
         ],
-        Plant::DrainedRelaxed => {
-            &["reuse_in_place_against_the_last_remote_drop", "owner_and_guest_drop_overlapping_secrets"]
-        }
+        Plant::DrainedRelaxed => &[
+            "reuse_in_place_against_the_last_remote_drop",
+            "owner_and_guest_drop_overlapping_secrets",
+            "going_back_against_the_last_remote_drop",
+        ],
         Plant::DetachRelaxed => &["detach_against_the_last_remote_drop", "moving_against_attaching_around"],
         Plant::AttachRelaxed => &["counts_against_recycling", "a_late_drop_against_the_slabs_next_life"],
         Plant::GenerationRelaxed => &[
@@ -343,7 +346,12 @@ pub fn caught_by(bug: Plant) -> &'static [&'static str] {
             "a_secret_goes_while_its_slab_is_attached_around",
             "moving_against_attaching_around",
         ],
-        Plant::HoleUnasked => &["closing_against_the_next_hole"],
+        Plant::HoleUnasked => {
+            &["closing_against_the_next_hole", "closing_against_the_next_stretch", "closing_against_going_back"]
+        }
+        Plant::GoesBackUndrained => {
+            &["going_back_against_the_last_remote_drop", "going_back_against_a_clone_that_moves"]
+        }
         Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],

@@ -158,7 +158,7 @@ impl Pool {
         let slab = local.current?;
         let reset = self.slabs.slab_mut(slab);
         reset.holes.clear();
-        reset.open(0, size);
+        reset.start_over();
         self.begin(slab);
         self.in_place += 1;
         Some(slab)
@@ -173,11 +173,10 @@ impl Pool {
             }
         }
         let slab = idle.unwrap_or_else(|| self.slabs.take(self.slab_size));
-        let size = self.slab_size;
         let attached = self.slabs.slab_mut(slab);
         attached.owner = thread;
         attached.holes.clear();
-        attached.open(0, size);
+        attached.open();
         self.begin(slab);
         (slab, if idle.is_some() { Opening::Idle } else { Opening::Fresh })
     }
@@ -240,8 +239,7 @@ impl Pool {
     // ---- Finding the size.
 
     fn unused(&self, thread: u32) -> u64 {
-        let room = |slab: u32| self.slabs.slab(slab).limit.saturating_sub(self.slabs.slab(slab).cursor);
-        self.locals[thread as usize].current.map_or(0, room)
+        self.locals[thread as usize].current.map_or(0, |slab| self.slabs.slab(slab).room())
     }
 
     fn opened(&mut self, thread: u32, size: u64, how: Opening, n: u64, unused: u64) {

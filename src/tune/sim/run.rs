@@ -227,7 +227,7 @@ impl Run {
         let owned = slabs.slab_mut(slab);
         let cursor = owned.cursor;
         let is_last = owned.owner == thread && cursor == base + (end - more);
-        if !is_last || more > owned.limit.saturating_sub(cursor) {
+        if !is_last || !owned.reach(cursor + more) {
             return false;
         }
         owned.cursor += more;

@@ -1,6 +1,7 @@
 //! Slabs and allocations of the simulation: who keeps what alive, and the sums over all of them.
 
 use super::cover::Cover;
+use crate::raw::STRETCH;
 
 /// No thread.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -18,6 +19,12 @@ pub(super) struct Slab {
     pub(super) cursor: u64,
     /// Where the owner stops cutting.
     pub(super) limit: u64,
+    /// Where its last stretch ends.
+    end: u64,
+    /// Bytes that it cut before it went back to the start.
+    laps: u64,
+    /// Whether it cuts from holes.
+    is_around: bool,
     /// Where there is room besides, the lowest last.
     pub(super) holes: Vec<(u64, u64)>,
     /// Allocations with a handle.
@@ -134,10 +141,10 @@ impl Slabs {
     /// Cuts the next `n` bytes of a slab, if that many are left, for an allocation without a handle as yet.
     pub(super) fn cut(&mut self, slab: u32, n: u64) -> Option<u32> {
         let cut = &mut self.list[slab as usize];
-        let base = cut.cursor;
-        if n > cut.limit.saturating_sub(base) {
+        if n > cut.limit.saturating_sub(cut.cursor) && !cut.go_on(n) {
             return None;
         }
+        let base = cut.cursor;
         let end = base + n;
         cut.cursor = end;
         self.count_cut(slab, end);
@@ -318,6 +325,9 @@ impl Slab {
             full_at: u64::MAX,
             cursor: 0,
             limit: 0,
+            end: 0,
+            laps: 0,
+            is_around: false,
             holes: Vec::new(),
             roots: Vec::new(),
             touched: 0,
@@ -327,16 +337,54 @@ impl Slab {
         }
     }
 
-    /// The owner cuts from `start` up to `limit` from now on.
-    pub(super) fn open(&mut self, start: u64, limit: u64) {
-        (self.cursor, self.limit, self.cut) = (start, limit, start);
+    /// The owner cuts from the start of the empty slab from now on.
+    pub(super) fn open(&mut self) {
+        (self.cursor, self.cut, self.laps, self.is_around) = (0, 0, 0, false);
+        (self.limit, self.end) = (self.size.min(STRETCH as u64), self.size);
+    }
+
+    /// The same of the drained slab that it has: it stops where it did.
+    pub(super) fn start_over(&mut self) {
+        let limit = self.limit;
+        self.open();
+        self.limit = limit;
+    }
+
+    /// Bytes that it may still cut before it has to start over or to leave.
+    pub(super) fn room(&self) -> u64 {
+        self.end.min(self.size - self.laps).saturating_sub(self.cursor)
+    }
+
+    /// Goes on in the next stretch, or in the first one if the slab has drained. Says whether `n` bytes have room there.
+    fn go_on(&mut self, n: u64) -> bool {
+        if self.cursor > 0 && !self.is_around && self.refs == 0 {
+            let has_room = n <= self.room();
+            if has_room {
+                (self.laps, self.cursor) = (self.laps + self.cursor, 0);
+                let (end, stretch) = (self.size - self.laps, STRETCH as u64);
+                if !(n..=end.min(n + 2 * stretch)).contains(&self.limit) {
+                    self.limit = end.min(n + stretch);
+                }
+            }
+            return has_room;
+        }
+        self.reach(self.cursor.saturating_add(n))
+    }
+
+    /// Whether it may cut up to `to`, for which it goes on in the next stretch if need be.
+    pub(super) fn reach(&mut self, to: u64) -> bool {
+        if to > self.limit && to <= self.end {
+            self.limit = self.end.min(to + STRETCH as u64);
+        }
+        to <= self.limit
     }
 
     /// Goes on to the next hole with room for `n` bytes, if there is one.
     pub(super) fn next_hole(&mut self, n: u64) -> bool {
         while let Some((start, end)) = self.holes.pop() {
             if end - start >= n {
-                self.open(start, end);
+                (self.cursor, self.cut, self.laps, self.is_around) = (start, start, 0, true);
+                (self.limit, self.end) = (end, end);
                 return true;
             }
         }

@@ -1,0 +1,122 @@
+//! Stretches: an owner that goes back to the start of a slab which has drained, or on in one which has not.
+
+use crate::Model;
+use crate::harness::{ledger, reach};
+use bufslab::model::{Attached, Ledger};
+use loom::thread;
+
+/// The models of this file.
+pub const MODELS: &[Model] = &[
+    Model {
+        name: "going_back_against_the_last_remote_drop",
+        preemptions: None,
+        floor: 4,
+        outcomes: &["back", "on"],
+        body: going_back_against_the_last_remote_drop,
+    },
+    Model {
+        name: "going_back_against_a_clone_that_moves",
+        preemptions: None,
+        floor: 10,
+        outcomes: &["back", "on"],
+        body: going_back_against_a_clone_that_moves,
+    },
+    Model {
+        name: "closing_against_the_next_stretch",
+        preemptions: None,
+        floor: 4,
+        outcomes: &["on", "stopped"],
+        body: closing_against_the_next_stretch,
+    },
+    Model {
+        name: "closing_against_going_back",
+        preemptions: None,
+        floor: 4,
+        outcomes: &["back", "stopped"],
+        body: closing_against_going_back,
+    },
+];
+
+/// Bytes of a stretch, and of each slice.
+const STRETCH: usize = 16;
+
+fn attached(ledger: &Ledger) -> Attached {
+    ledger.set_stretch(STRETCH);
+    ledger.slab(4 * STRETCH).attach()
+}
+
+/// The owner comes to the end of its stretch while a guest drops the last slice. Catches payload that is overwritten while the guest
+/// still looks at it, and an owner that goes back over a slice.
+fn going_back_against_the_last_remote_drop() {
+    let ledger = ledger();
+    let attached = attached(&ledger);
+    let a = attached.alloc(STRETCH, 1).unwrap();
+    let guest = thread::spawn(move || {
+        a.read();
+        assert!(a.release().is_none(), "an attached slab is not emptied by guests");
+    });
+    let b = attached.alloc(STRETCH, 2).expect("the slab has room for four");
+    reach(if b.listed() == Some(0..STRETCH) { "back" } else { "on" });
+    b.read();
+    guest.join().unwrap();
+    assert!(b.release().is_none());
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// The same while a clone takes over from the slice it was made of: the slab never drains before both are gone.
+fn going_back_against_a_clone_that_moves() {
+    let ledger = ledger();
+    let attached = attached(&ledger);
+    let a = attached.alloc(STRETCH, 1).unwrap();
+    let guest = thread::spawn(move || {
+        let clone = a.clone();
+        assert!(a.release().is_none());
+        clone.read();
+        assert!(clone.release().is_none());
+    });
+    let b = attached.alloc(STRETCH, 2).expect("the slab has room for four");
+    reach(if b.listed() == Some(0..STRETCH) { "back" } else { "on" });
+    b.read();
+    guest.join().unwrap();
+    assert!(b.release().is_none());
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// The owner goes on to the next stretch while another thread closes the ledger. Catches a limit of 0 that is overwritten: it would
+/// cut from a closed ledger.
+fn closing_against_the_next_stretch() {
+    let ledger = ledger();
+    let attached = attached(&ledger);
+    let a = attached.alloc(STRETCH, 1).unwrap();
+    let other = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.close())
+    };
+    let b = attached.alloc(STRETCH, 2);
+    reach(if b.is_some() { "on" } else { "stopped" });
+    other.join().unwrap();
+    assert!(attached.alloc(8, 3).is_none(), "cut from a closed ledger");
+    assert!(a.release().is_none());
+    assert!(b.is_none_or(|b| b.release().is_none()));
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// The same where the slab has drained.
+fn closing_against_going_back() {
+    let ledger = ledger();
+    let attached = attached(&ledger);
+    assert!(attached.alloc(STRETCH, 1).unwrap().release().is_none());
+    let other = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.close())
+    };
+    let a = attached.alloc(STRETCH, 2);
+    if let Some(a) = &a {
+        assert_eq!(a.listed(), Some(0..STRETCH));
+    }
+    reach(if a.is_some() { "back" } else { "stopped" });
+    other.join().unwrap();
+    assert!(attached.alloc(8, 3).is_none(), "cut from a closed ledger");
+    assert!(a.is_none_or(|a| a.release().is_none()));
+    drop(attached.detach().expect("nobody else holds it"));
+}
