@@ -110,9 +110,10 @@ fn closing_against_going_back() {
         let ledger = ledger.clone();
         thread::spawn(move || ledger.close())
     };
-    let a = attached.alloc(STRETCH, 2);
+    // Longer than the first, so that the limit has to move.
+    let a = attached.alloc(2 * STRETCH, 2);
     if let Some(a) = &a {
-        assert_eq!(a.listed(), Some(0..STRETCH));
+        assert_eq!(a.listed(), Some(0..2 * STRETCH));
     }
     reach(if a.is_some() { "back" } else { "stopped" });
     other.join().unwrap();
