@@ -215,7 +215,7 @@ fn pages_of_real_pools() {
     assert!(empty.contains("<h1 title=\"0 bytes pinned, 0 used, 0 wasted\">No slab is pinned"), "{empty}");
 
     let leaking = check("leak", leak(&mut kept));
-    assert!(leaking.contains("<code>req.head</code> copies <span title=\"180 bytes\">180 B</span> and frees"));
+    assert!(leaking.contains("<code>req.head</code> copies <span title=\"220 bytes\">220 B</span> and frees"));
     for name in ["ws_session 40", "all ws_session", "cache 1", "tests/html_page_data.rs:"] {
         assert!(leaking.contains(name), "{name}");
     }

@@ -4,7 +4,7 @@ use super::depot::{Depot, IN_PASSING};
 use super::magazine::MagazineId;
 use super::pressure::Mark;
 use super::{PoolStats, local, registry};
-use crate::config::{Config, Key, Level};
+use crate::config::{Config, Key, Level, Reuse};
 use crate::error::{AllocError, BuildError};
 use crate::raw::{Idle, Label, Ledger, SlabSource, Unique};
 use crate::slab_size::SlabSize;
@@ -56,7 +56,7 @@ impl Core {
             config.retain_policy,
             crate::track::record_stack,
         );
-        if config.zero_on_recycle {
+        if config.zero_on_recycle || config.reuse == Reuse::WholeSlab {
             ledger.cut_straight();
         }
         let core = Arc::new(Core {

@@ -35,7 +35,7 @@ impl Ledger {
         self.stretch.store(bytes, Ordering::Relaxed);
     }
 
-    /// Nobody goes back: memory is to be zeroed before it is used again.
+    /// Nobody goes back: memory is used again when all of its slab was used, or is to be zeroed before.
     pub(crate) fn cut_straight(&self) {
         self.set_stretch(usize::MAX);
     }

@@ -8,6 +8,7 @@ use super::idle::Idle;
 use super::slabs::{Home, NOBODY, Slabs};
 use crate::adapt::{Adapt, BATCH, Census, Opening, Seen};
 use crate::config::Reuse;
+use crate::raw::STRETCH;
 use crate::slab_size::SlabSize;
 use crate::tune::Setup;
 
@@ -173,10 +174,11 @@ impl Pool {
             }
         }
         let slab = idle.unwrap_or_else(|| self.slabs.take(self.slab_size));
+        let stretch = if self.reuse == Reuse::WholeSlab { u64::MAX } else { STRETCH as u64 };
         let attached = self.slabs.slab_mut(slab);
         attached.owner = thread;
         attached.holes.clear();
-        attached.open();
+        attached.open(stretch);
         self.begin(slab);
         (slab, if idle.is_some() { Opening::Idle } else { Opening::Fresh })
     }

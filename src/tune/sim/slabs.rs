@@ -1,7 +1,6 @@
 //! Slabs and allocations of the simulation: who keeps what alive, and the sums over all of them.
 
 use super::cover::Cover;
-use crate::raw::STRETCH;
 
 /// No thread.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -23,6 +22,8 @@ pub(super) struct Slab {
     end: u64,
     /// Bytes that it cut before it went back to the start.
     laps: u64,
+    /// Bytes of a stretch; as many as there can be if it is cut straight to its end.
+    stretch: u64,
     /// Whether it cuts from holes.
     is_around: bool,
     /// Where there is room besides, the lowest last.
@@ -327,6 +328,7 @@ impl Slab {
             limit: 0,
             end: 0,
             laps: 0,
+            stretch: u64::MAX,
             is_around: false,
             holes: Vec::new(),
             roots: Vec::new(),
@@ -337,16 +339,16 @@ impl Slab {
         }
     }
 
-    /// The owner cuts from the start of the empty slab from now on.
-    pub(super) fn open(&mut self) {
+    /// The owner cuts from the start of the empty slab from now on, by stretches of so many bytes.
+    pub(super) fn open(&mut self, stretch: u64) {
         (self.cursor, self.cut, self.laps, self.is_around) = (0, 0, 0, false);
-        (self.limit, self.end) = (self.size.min(STRETCH as u64), self.size);
+        (self.limit, self.end, self.stretch) = (self.size.min(stretch), self.size, stretch);
     }
 
     /// The same of the drained slab that it has: it stops where it did.
     pub(super) fn start_over(&mut self) {
         let limit = self.limit;
-        self.open();
+        self.open(self.stretch);
         self.limit = limit;
     }
 
@@ -357,13 +359,13 @@ impl Slab {
 
     /// Goes on in the next stretch, or in the first one if the slab has drained. Says whether `n` bytes have room there.
     fn go_on(&mut self, n: u64) -> bool {
-        if self.cursor > 0 && !self.is_around && self.refs == 0 {
+        if self.cursor > 0 && !self.is_around && self.stretch < u64::MAX && self.refs == 0 {
             let has_room = n <= self.room();
             if has_room {
                 (self.laps, self.cursor) = (self.laps + self.cursor, 0);
-                let (end, stretch) = (self.size - self.laps, STRETCH as u64);
-                if !(n..=end.min(n + 2 * stretch)).contains(&self.limit) {
-                    self.limit = end.min(n + stretch);
+                let end = self.size - self.laps;
+                if !(n..=end.min(n + 2 * self.stretch)).contains(&self.limit) {
+                    self.limit = end.min(n + self.stretch);
                 }
             }
             return has_room;
@@ -374,7 +376,7 @@ impl Slab {
     /// Whether it may cut up to `to`, for which it goes on in the next stretch if need be.
     pub(super) fn reach(&mut self, to: u64) -> bool {
         if to > self.limit && to <= self.end {
-            self.limit = self.end.min(to + STRETCH as u64);
+            self.limit = self.end.min(to.saturating_add(self.stretch));
         }
         to <= self.limit
     }
