@@ -39,7 +39,7 @@ const OPS: [(&str, &str, &str); 17] = [
     (
         "large_slabs",
         "A read of 1,500 bytes, slabs of 10 MiB",
-        "The same, where those that have slabs have slabs of 10 MiB: all reads go through that much memory.",
+        "The same, where those that have slabs have slabs of 10 MiB: who goes on to the end before beginning anew goes through that much memory.",
     ),
     ("request", "A request", "Room for 4 KiB, 1 KiB written, made shareable, eight slices of it; all nine dropped."),
     (

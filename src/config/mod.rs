@@ -33,7 +33,7 @@ use text::size_in_prose;
 #[non_exhaustive]
 pub enum Reuse {
     /// It is cut from again, around its pins: a pin costs its own bytes and not its slab. Needs slices to be listed, so a
-    /// level above [`Level::Off`].
+    /// level above [`Level::Off`]. A slab that nothing pins is cut from its start again before it is full.
     #[default]
     AroundThePin,
     /// It is used again when its last slice is gone and not before: how Node and most pools do it.

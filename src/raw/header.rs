@@ -145,6 +145,8 @@ pub(super) struct Own {
     end: AtomicU32,
     /// Bytes that were cut before it went back to the start.
     laps: AtomicU32,
+    /// Bytes of a stretch; see [`super::stretch`].
+    stretch: AtomicU32,
 }
 
 /// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
@@ -209,6 +211,7 @@ impl Header {
                 holes: UnsafeCell::new(Holes::default()),
                 end: AtomicU32::new(0),
                 laps: AtomicU32::new(0),
+                stretch: AtomicU32::new(0),
             }),
         }
     }
@@ -377,6 +380,16 @@ impl Header {
     /// Only for the owner.
     pub(super) fn set_laps(&self, bytes: usize) {
         self.own.laps.store(bytes as u32, Ordering::Relaxed);
+    }
+
+    /// Bytes of a stretch.
+    pub(super) fn stretch(&self) -> usize {
+        self.own.stretch.load(Ordering::Relaxed) as usize
+    }
+
+    /// Only for the owner.
+    pub(super) fn set_stretch(&self, bytes: usize) {
+        self.own.stretch.store(bytes as u32, Ordering::Relaxed);
     }
 
     pub(super) fn resets(&self) -> u64 {

@@ -22,9 +22,11 @@ use crate::sync::{Ordering, Plant, planted};
 /// Bytes of a stretch behind the first slice in it: a quarter of a small first-level data cache (32 KiB), so that what is read from
 /// and whatever else the thread does has room there.
 pub(crate) const STRETCH: usize = 8 << 10;
+/// A stretch that no slab is as long as.
+const STRAIGHT: usize = u32::MAX as usize;
 
 impl Ledger {
-    /// Bytes of a stretch; as many as there can be if slabs are cut straight to their ends.
+    /// Bytes of a stretch: [`STRAIGHT`] if slabs are cut to their ends.
     fn stretch(&self) -> usize {
         // Relaxed: set before the first slab is cut.
         self.stretch.load(Ordering::Relaxed)
@@ -37,7 +39,7 @@ impl Ledger {
 
     /// Nobody goes back: memory is used again when all of its slab was used, or is to be zeroed before.
     pub(crate) fn cut_straight(&self) {
-        self.set_stretch(usize::MAX);
+        self.set_stretch(STRAIGHT);
     }
 }
 
@@ -46,8 +48,9 @@ impl Header {
     pub(super) fn first_stretch(&self, end: usize, ledger: &Ledger) -> usize {
         self.set_laps(0);
         self.set_end(end);
-        // A slab that was attached around its slices is drained by nobody but them.
-        if self.birth() == 0 { end.min(ledger.stretch()) } else { end }
+        self.set_stretch(ledger.stretch());
+        // Whoever attached it around its slices does not go back.
+        if self.birth() == 0 { end.min(self.stretch()) } else { end }
     }
 
     /// The owner starts over in the whole slab, and stops where it did.
@@ -91,7 +94,7 @@ impl Header {
         self.cursor() > 0
             && self.birth() == 0
             && !self.must_wipe()
-            && self.stretch() < usize::MAX
+            && self.stretch() < STRAIGHT
             && (self.is_drained() || planted(Plant::GoesBackUndrained))
     }
 
@@ -110,11 +113,6 @@ impl Header {
     fn stretch_to(&self, limit: usize, to: usize, end: usize) -> bool {
         let next = end.min(to.saturating_add(self.stretch()));
         next == limit || self.change_limit(limit, next)
-    }
-
-    fn stretch(&self) -> usize {
-        // SAFETY: the caller owns the slab, and the ledger outlives its slabs.
-        unsafe { &*self.fixed.ledger }.stretch()
     }
 }
 
