@@ -106,12 +106,14 @@ impl Header {
         self.set_cursor(0);
         let end = self.size() - self.laps();
         // The limit stays where it is if that is about right: to change it takes a locked instruction.
-        (n..=end.min(n.saturating_add(2 * self.stretch()))).contains(&limit) || self.stretch_to(limit, n, end)
+        let (least, most) = (n + self.stretch() / 2, n + self.stretch() * 2);
+        (least..=most.min(end)).contains(&limit) || self.stretch_to(limit, n, end)
     }
 
-    /// Makes the limit a stretch more than `to`, and `end` at most, if nobody has stopped the owner meanwhile.
+    /// Makes the limit a stretch more than `to`, or twice that if it is more, and `end` at most; if nobody has stopped the owner meanwhile. The
+    /// further it has come, the less there is to be won by looking.
     fn stretch_to(&self, limit: usize, to: usize, end: usize) -> bool {
-        let next = end.min(to.saturating_add(self.stretch()));
+        let next = end.min(to.saturating_add(self.stretch().max(to)));
         next == limit || self.change_limit(limit, next)
     }
 }
@@ -237,7 +239,9 @@ mod tests {
         assert_eq!(read_and_drop(&slab, 64), straight);
         drop((slab.detach().unwrap(), ledger));
         let (ledger, slab) = attached(256, Level::Sites);
+        drop(slab.detach().unwrap());
         ledger.cut_straight();
+        let slab = ledger.slab(SLAB).unwrap().attach(Level::Sites).ok().unwrap();
         assert_eq!(read_and_drop(&slab, 64), straight);
         drop(slab.detach().unwrap());
     }

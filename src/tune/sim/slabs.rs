@@ -364,8 +364,8 @@ impl Slab {
             if has_room {
                 (self.laps, self.cursor) = (self.laps + self.cursor, 0);
                 let end = self.size - self.laps;
-                if !(n..=end.min(n + 2 * self.stretch)).contains(&self.limit) {
-                    self.limit = end.min(n + self.stretch);
+                if !(n + self.stretch / 2..=end.min(n + 2 * self.stretch)).contains(&self.limit) {
+                    self.limit = end.min(n + self.stretch.max(n));
                 }
             }
             return has_room;
@@ -376,7 +376,7 @@ impl Slab {
     /// Whether it may cut up to `to`, for which it goes on in the next stretch if need be.
     pub(super) fn reach(&mut self, to: u64) -> bool {
         if to > self.limit && to <= self.end {
-            self.limit = self.end.min(to.saturating_add(self.stretch));
+            self.limit = self.end.min(to.saturating_add(self.stretch.max(to)));
         }
         to <= self.limit
     }
