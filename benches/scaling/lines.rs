@@ -66,7 +66,7 @@ pub const LINES: &[Line] = &[
             ("src/raw/header.rs", "limit"),
         ],
         "`growth` is locked when a thread makes its first handle on another's slab, and for each segment of 30 further ones; \
-         `segments` with it; `unlisted` for each handle past the ledger's budget; `limit` and the rest once a slab, by its owner",
+         `segments` with it; `unlisted` for each handle past the ledger's budget; `limit` up to three times a slab of 64 KiB, and the rest once, by its owner",
         "threads remember their segment on eight slabs of others. The lock and `unlisted` are on the line that the owner's fast \
          path reads (`owner`, `depth`, `limit`): not done, and felt only where many threads take few handles each of one slab",
     ),

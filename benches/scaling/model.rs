@@ -6,6 +6,8 @@ use crate::counted::Rates;
 
 /// Handles of a slab before it is full, with reads of 4 KiB in slabs of 64 KiB.
 pub const READS: f64 = 16.0;
+/// Times that the owner of such a slab goes on to its next stretch: behind 8, 24 and 56 KiB.
+const STRETCHES: f64 = 3.0;
 /// Slabs after which a thread tells the sizer what it saw.
 const BATCH: f64 = 8.0;
 /// Requests of a thread before it ends, in the load of threads that come and go.
@@ -129,6 +131,7 @@ pub fn made() -> Vec<Use> {
         rmw("counts", slab),
         rmw("flags", slab),
         Use { paired: true, ..rmw("state", slab) },
+        Use { paired: true, ..rmw("fixed", STRETCHES * slab) },
     ]
 }
 
