@@ -15,7 +15,9 @@ assert len(setups) == 8 * 2 * 2, len(setups)
 best = setups[study["recommended"]["setup"]]
 assert best["is_recommended"] and [setup["is_recommended"] for setup in setups].count(True) == 1
 assert any(setup["is_on_front"] for setup in setups)
-assert all(setup["replayed"]["ns_per_alloc"] > 0 and setup["replayed"]["passes"] == 2 for setup in setups)
+# What is left without the empty loop may be nothing, of two passes on a busy machine.
+assert all(setup["replayed"]["ns_per_alloc"] >= 0 and setup["replayed"]["gross_ns_per_step"] > 0 for setup in setups)
+assert all(setup["replayed"]["passes"] == 2 for setup in setups)
 assert all(setup["simulated"]["peak_pinned_bytes"] >= setup["simulated"]["mean_pinned_bytes"] for setup in setups)
 
 text = (work / f"{name}.txt").read_text()

@@ -2,7 +2,7 @@
 
 use crate::Model;
 use crate::harness::{ledger, reach};
-use bufslab::model::{Attached, Ledger};
+use bufslab::model::{Attached, Ledger, Shared};
 use loom::thread;
 
 /// The models of this file.
@@ -45,16 +45,13 @@ fn attached(ledger: &Ledger) -> Attached {
     ledger.slab(4 * STRETCH).attach()
 }
 
-/// The owner comes to the end of its stretch while a guest drops the last slice. Catches payload that is overwritten while the guest
-/// still looks at it, and an owner that goes back over a slice.
-fn going_back_against_the_last_remote_drop() {
+/// The owner comes to the end of its stretch while a guest does this with the only slice, and drops it. Catches payload that is
+/// overwritten while the guest still looks at it, and an owner that goes back over a slice.
+fn going_back_against(guest: fn(Shared)) {
     let ledger = ledger();
     let attached = attached(&ledger);
     let a = attached.alloc(STRETCH, 1).unwrap();
-    let guest = thread::spawn(move || {
-        a.read();
-        assert!(a.release().is_none(), "an attached slab is not emptied by guests");
-    });
+    let guest = thread::spawn(move || guest(a));
     let b = attached.alloc(STRETCH, 2).expect("the slab has room for four");
     reach(if b.listed() == Some(0..STRETCH) { "back" } else { "on" });
     b.read();
@@ -63,23 +60,22 @@ fn going_back_against_the_last_remote_drop() {
     drop(attached.detach().expect("nobody else holds it"));
 }
 
-/// The same while a clone takes over from the slice it was made of: the slab never drains before both are gone.
+fn read_and_release(slice: Shared) {
+    slice.read();
+    assert!(slice.release().is_none(), "an attached slab is not emptied by guests");
+}
+
+fn going_back_against_the_last_remote_drop() {
+    going_back_against(read_and_release);
+}
+
+/// A clone takes over from the slice it was made of: the slab never drains before both are gone.
 fn going_back_against_a_clone_that_moves() {
-    let ledger = ledger();
-    let attached = attached(&ledger);
-    let a = attached.alloc(STRETCH, 1).unwrap();
-    let guest = thread::spawn(move || {
-        let clone = a.clone();
-        assert!(a.release().is_none());
-        clone.read();
-        assert!(clone.release().is_none());
+    going_back_against(|slice| {
+        let clone = slice.clone();
+        assert!(slice.release().is_none());
+        read_and_release(clone);
     });
-    let b = attached.alloc(STRETCH, 2).expect("the slab has room for four");
-    reach(if b.listed() == Some(0..STRETCH) { "back" } else { "on" });
-    b.read();
-    guest.join().unwrap();
-    assert!(b.release().is_none());
-    drop(attached.detach().expect("nobody else holds it"));
 }
 
 /// The owner goes on to the next stretch while another thread closes the ledger. Catches a limit of 0 that is overwritten: it would

@@ -71,7 +71,8 @@ pub struct Replayed {
     pub ns_per_alloc: f64,
     /// Nanoseconds for a step with the loop around it.
     pub gross_ns_per_step: f64,
-    /// Nanoseconds for a step of a loop that does the same with no pool, and writes the payload to one place that stays in the cache.
+    /// Nanoseconds for a step of a loop that does the same with no pool, and writes the payload to one place that stays in the cache: in the
+    /// fastest round, since what else the machine does only adds to it.
     pub empty_ns_per_step: f64,
     /// [`ns_per_step`](Replayed::ns_per_step) of the fastest pass.
     pub lowest_ns_per_step: f64,
