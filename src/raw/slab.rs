@@ -361,7 +361,7 @@ unsafe fn cut(
     header.set_cursor(cursor + n);
     poison::open(header, cursor, n);
     // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
-    // empty: the cursor only moves back over bytes that their unique holder gave back.
+    // empty: the cursor only moves back over bytes that their unique holder gave back, or to the start while there is no handle at all.
     unsafe {
         let start = NonNull::new_unchecked(header.base().add(cursor));
         Some(Unique::from_parts(start, 0, n, word))
