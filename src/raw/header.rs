@@ -544,7 +544,7 @@ impl Header {
         let acquire = if planted(Plant::DrainedRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
         // Acquire: pairs with the Release of every `leave`; their last look at the payload is over before it is reused.
         let refs = State(self.state.load(acquire)).refs();
-        refs.wrapping_sub(BIAS).wrapping_add(self.local()) == 0
+        self.is_tally(BIAS.wrapping_sub(refs))
     }
 
     /// References that exist, as far as one look can tell: exact for the owner, and for anyone on a detached slab.

@@ -37,7 +37,7 @@ const SLOTS_AT: usize = core::mem::offset_of!(Segment, slots);
 const SHIFT: usize = SLOTS_AT % size_of::<Slot>();
 
 /// All slots of a segment, as bits.
-const ALL: u32 = ((1 << SLOTS) - 1) << FIRST;
+pub(super) const ALL: u32 = ((1 << SLOTS) - 1) << FIRST;
 
 const _: () = assert!((SHIFT == 0 || cfg!(bufslab_loom)) && FIRST + SLOTS <= 32, "each slot has a bit");
 

@@ -1,16 +1,18 @@
 //! The owner's word: its tally, and the free slots of the segment it takes slots from.
 //!
 //! ```text
-//! own.word = [tally:32 | free:32]
+//! own.word = [charged:32 | free:32]
+//! tally    = charged − bits of free
 //! ```
 //!
 //! The *tally* counts references that the owner made minus references that it dropped, as a two's complement number. *Free* has a
-//! bit for each slot of `own.segment` that may be taken: that segment's own list is empty meanwhile. So the owner makes a handle
-//! with one load and one store, which take a slot and count the reference, and drops it with another pair. Others read the tally
-//! out of one word, for reports.
+//! bit for each slot of `own.segment` that may be taken: that segment's own list is empty meanwhile. All of these were *charged* as
+//! references when they came to hand, and those that are not taken are subtracted again by whoever wants the tally. So the owner makes
+//! a handle by clearing a bit, which takes a slot and counts the reference, and drops it by setting the bit: a load and a store each,
+//! and no addition. Others read the tally out of one word, for reports.
 
 use super::header::{BIAS, CLAIM, Header, State, too_many_references};
-use super::segment::Segment;
+use super::segment::{self, SLOTS, Segment};
 use super::slot::{Extent, Slot};
 use crate::sync::{Ordering, Plant, planted};
 use core::ptr::{self, NonNull};
@@ -22,6 +24,18 @@ const SETTLE: i32 = if cfg!(bufslab_loom) { 3 } else { BIAS as i32 / 4 };
 
 /// One in the tally.
 const ONE: u64 = 1 << 32;
+
+/// References in the tally for these free slots. To count bits takes a dozen instructions where not every processor has one for it.
+#[inline]
+fn charge(free: u32) -> u32 {
+    free.count_ones()
+}
+
+#[cold]
+#[inline(never)]
+fn is_charge(references: u32, free: u32) -> bool {
+    references == charge(free)
+}
 
 impl Header {
     #[inline]
@@ -35,13 +49,35 @@ impl Header {
         self.own.word.store(word, Ordering::Relaxed);
     }
 
+    /// The tally.
     #[inline]
     pub(super) fn local(&self) -> u32 {
-        (self.word() >> 32) as u32
+        let word = self.word();
+        ((word >> 32) as u32).wrapping_sub(charge(word as u32))
     }
 
-    fn set_local(&self, local: u32) {
-        self.set_word(u64::from(local) << 32 | u64::from(self.word() as u32));
+    /// Whether the tally is `tally`, for which bits seldom have to be counted.
+    #[inline]
+    pub(super) fn is_tally(&self, tally: u32) -> bool {
+        let word = self.word();
+        let (charged, free) = ((word >> 32) as u32, word as u32);
+        let expected = charged.wrapping_sub(tally);
+        // As many as can be free are so, or are not.
+        if expected >= SLOTS as u32 {
+            expected == SLOTS as u32 && free == segment::ALL
+        } else {
+            is_charge(expected, free)
+        }
+    }
+
+    /// What the tally comes from. As good as that to tell whether it is far from 0.
+    #[inline(always)]
+    fn charged(&self) -> i32 {
+        (self.word() >> 32) as i32
+    }
+
+    fn set_charged(&self, charged: u32, free: u32) {
+        self.set_word(u64::from(charged) << 32 | u64::from(free));
     }
 
     /// Nothing counted and no segment at hand. Only for who has the slab to itself or becomes its owner.
@@ -58,7 +94,7 @@ impl Header {
 
     /// The owner makes a reference and takes a slot for it. `None` if the segment at hand has none left.
     ///
-    /// The tally is not looked at: it grows by no more than the free slots there are before [`refill`](Header::refill) does so.
+    /// It is charged already.
     #[inline(always)]
     pub(super) fn join_with_slot(&self) -> Option<NonNull<Slot>> {
         let word = self.word();
@@ -67,7 +103,7 @@ impl Header {
             return None;
         }
         // Without the lowest bit that is set, which is among the low ones.
-        self.set_word((word & (word - 1)).wrapping_add(ONE));
+        self.set_word(word & (word - 1));
         // SAFETY: where there is a bit, there is a segment.
         let segment = unsafe { NonNull::new_unchecked(self.segment_at_hand()) };
         Some(Segment::slot_with_bit(segment, free.trailing_zeros() as usize))
@@ -101,21 +137,20 @@ impl Header {
         self.fixed.witness.read();
         slot.witness.write();
         slot.set_extent(Extent::DEAD);
-        let bit = 1_u32 << Segment::bit_of(NonNull::from(slot));
-        let mut word = self.word();
+        let bit = 1_u64 << Segment::bit_of(NonNull::from(slot));
         if at_hand {
-            word |= u64::from(bit);
+            self.set_word(self.word() | bit);
         } else {
-            segment_ref.add_free(bit);
+            segment_ref.add_free(bit as u32);
+            self.set_word(self.word().wrapping_sub(ONE));
         }
-        self.set_word(word.wrapping_sub(ONE));
         true
     }
 
     /// The owner makes a reference without a slot, unless it is time to [settle](Header::settle). Says whether it did.
     #[inline(always)]
     pub(super) fn join_as_owner_quick(&self) -> bool {
-        let in_time = (self.local() as i32) < SETTLE;
+        let in_time = self.charged() < SETTLE;
         if in_time {
             self.set_word(self.word().wrapping_add(ONE));
         }
@@ -134,7 +169,7 @@ impl Header {
     #[inline]
     pub(super) fn leave_as_owner(&self) {
         self.fixed.witness.read();
-        if self.local() as i32 <= -SETTLE {
+        if self.charged() <= -SETTLE {
             self.settle();
         }
         self.set_word(self.word().wrapping_sub(ONE));
@@ -146,7 +181,8 @@ impl Header {
     fn settle(&self) {
         let tally = if planted(Plant::SettleForgetsTally) { 0 } else { self.local() as i32 };
         // Before the count: whoever sees the new count sees the new tally.
-        self.set_local(0);
+        let free = self.word() as u32;
+        self.set_charged(charge(free), free);
         // Release: pairs with the Acquire in `state`, as said. The refs stay above 0 on the way, so that nothing is borrowed
         // from the claims.
         let old = State(self.state.fetch_add(CLAIM.wrapping_add(i64::from(tally) as u64), Ordering::Release));
@@ -163,14 +199,15 @@ impl Header {
 
     /// What came back to the segment at hand, or was collected there, may be taken. Says whether there is a slot now.
     pub(super) fn refill(&self) -> bool {
-        if (self.local() as i32).unsigned_abs() >= SETTLE as u32 {
+        if self.charged().unsigned_abs() >= SETTLE as u32 {
             self.settle();
         }
         let Some(segment) = NonNull::new(self.segment_at_hand()) else { return false };
         // SAFETY: segments are type-stable.
-        let free = unsafe { segment.as_ref() }.take_free();
-        self.set_word(self.word() | u64::from(free));
-        self.word() as u32 != 0
+        let more = unsafe { segment.as_ref() }.take_free();
+        let free = self.word() as u32 | more;
+        self.set_charged((self.charged() as u32).wrapping_add(charge(more)), free);
+        free != 0
     }
 
     /// Gives the free slots back to the segment at hand, and has none. Only for the owner, or who has the slab to itself.
@@ -181,6 +218,6 @@ impl Header {
             unsafe { segment.as_ref() }.add_free(word as u32);
             self.own.segment.store(ptr::null_mut(), Ordering::Relaxed);
         }
-        self.set_word(word & !u64::from(u32::MAX));
+        self.set_charged(self.local(), 0);
     }
 }
