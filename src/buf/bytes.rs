@@ -1,6 +1,6 @@
 //! `SlabBytes`.
 
-use super::range::start_and_len;
+use super::range::{out_of_bounds, start_and_len};
 use super::{SlabBytesMut, settle};
 use crate::raw::{Held, Label, Shared};
 use crate::track::{Scope, Tag};
@@ -191,7 +191,9 @@ impl SlabBytes {
     #[inline]
     #[track_caller]
     pub fn split_off(&mut self, at: usize) -> SlabBytes {
-        assert!(at <= self.len(), "split_off out of bounds: {at:?} <= {:?}", self.len());
+        if at > self.len() {
+            out_of_bounds("split_off", at, self.len());
+        }
         let label = self.label();
         SlabBytes { raw: self.raw.split_off(at, label) }
     }
@@ -205,7 +207,9 @@ impl SlabBytes {
     #[inline]
     #[track_caller]
     pub fn split_to(&mut self, at: usize) -> SlabBytes {
-        assert!(at <= self.len(), "split_to out of bounds: {at:?} <= {:?}", self.len());
+        if at > self.len() {
+            out_of_bounds("split_to", at, self.len());
+        }
         let label = self.label();
         SlabBytes { raw: self.raw.split_to(at, label) }
     }

@@ -1,6 +1,6 @@
 //! `SlabBytesMut`.
 
-use super::range::start_and_len;
+use super::range::{out_of_bounds, start_and_len};
 use super::{SlabBytes, settle};
 use crate::pool;
 use crate::raw::{Label, Unique};
@@ -135,7 +135,9 @@ impl SlabBytesMut {
     #[inline]
     #[track_caller]
     pub fn split_off(&mut self, at: usize) -> SlabBytesMut {
-        assert!(at <= self.capacity(), "split_off out of bounds: {at:?} <= {:?}", self.capacity());
+        if at > self.capacity() {
+            out_of_bounds("split_off", at, self.capacity());
+        }
         SlabBytesMut { raw: self.raw.split_off(at, label()) }
     }
 
@@ -156,7 +158,9 @@ impl SlabBytesMut {
     #[inline]
     #[track_caller]
     pub fn split_to(&mut self, at: usize) -> SlabBytesMut {
-        assert!(at <= self.len(), "split_to out of bounds: {at:?} <= {:?}", self.len());
+        if at > self.len() {
+            out_of_bounds("split_to", at, self.len());
+        }
         SlabBytesMut { raw: self.raw.split_to(at, label()) }
     }
 

@@ -20,7 +20,27 @@ pub(super) fn start_and_len(range: impl RangeBounds<usize>, len: usize) -> (usiz
         Bound::Excluded(&n) => n,
         Bound::Unbounded => len,
     };
-    assert!(start <= end, "range start must not be greater than end: {start:?} <= {end:?}");
-    assert!(end <= len, "range end out of bounds: {end:?} <= {len:?}");
+    if start > end {
+        starts_behind(start, end);
+    }
+    if end > len {
+        out_of_bounds("range end", end, len);
+    }
     (start, end - start)
+}
+
+// By value: what a message borrows would have to be in memory where nothing is wrong.
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn starts_behind(start: usize, end: usize) -> ! {
+    panic!("range start must not be greater than end: {start:?} <= {end:?}")
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(super) fn out_of_bounds(what: &str, at: usize, len: usize) -> ! {
+    panic!("{what} out of bounds: {at:?} <= {len:?}")
 }

@@ -112,7 +112,9 @@ impl Shared {
     /// A handle on `skip..skip + len` of this one. The range is in bounds.
     #[inline(always)]
     pub(crate) fn slice(&self, skip: usize, len: usize, label: Label) -> Shared {
-        assert!(skip <= self.len && len <= self.len - skip);
+        // As whoever asked has compared it, for who would do so twice otherwise.
+        let end = skip.wrapping_add(len);
+        assert!(skip <= end && end <= self.len);
         // SAFETY: in bounds of the same allocation, or one past its end.
         let ptr = unsafe { self.ptr.add(skip) };
         if len == 0 {

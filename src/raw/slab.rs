@@ -231,7 +231,7 @@ impl Attached {
     /// Makes this the slab that [`alloc_current`] cuts from, for the pool with this id; unless something is recorded.
     pub(crate) fn make_current(&self, pool: usize) {
         let Some(ledger) = self.ledger.as_ref().filter(|_| thread::is(self.header().owner())) else { return };
-        let slab = self.header.as_ptr().cast();
+        let slab = self.header.cast();
         // A hint will do: whoever begins to record sets the limit to 0, and who sets it to more asks in `open`.
         if ledger.log.is_open() { thread::unset_current(slab) } else { thread::set_current(pool, slab) }
     }
@@ -286,7 +286,7 @@ impl Attached {
     /// Leaves the slab to its slices. Returns it if there are none.
     pub(crate) fn detach(mut self) -> Option<Idle> {
         let ledger = self.ledger.take()?;
-        thread::unset_current(self.header.as_ptr().cast());
+        thread::unset_current(self.header.cast());
         self.holes_mut().clear();
         Header::detach(self.header, ledger)
     }
@@ -295,7 +295,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         if let Some(ledger) = self.ledger.take() {
-            thread::unset_current(self.header.as_ptr().cast());
+            thread::unset_current(self.header.cast());
             self.holes_mut().clear();
             drop(Header::detach(self.header, ledger));
         }
@@ -305,7 +305,7 @@ impl Drop for Attached {
 /// The slab that this thread made current for the pool with this id, if there is one.
 #[inline(always)]
 fn current(pool: usize) -> Option<NonNull<Header>> {
-    NonNull::new(thread::current(pool).cast::<Header>())
+    thread::current(pool).map(NonNull::cast)
 }
 
 /// Cuts the next `n` bytes from the slab that this thread made current for the pool with this id, if there is one, it has that much
@@ -351,16 +351,17 @@ unsafe fn cut(
     let header = unsafe { this.as_ref() };
     let at = header.cursor();
     let cursor = poison::start(header, at);
-    // At least one byte, and at most what is left.
-    if n.wrapping_sub(1) >= header.limit().saturating_sub(cursor) {
+    let end = cursor.wrapping_add(n);
+    // At least one byte, not so many that the sum wraps, and at most what is left.
+    if end <= cursor || end > header.limit() {
         return None;
     }
     let extent = Extent::new(cursor, n);
     let entry = Entry { extent, root: extent, mark: Mark::UNIQUE.with_tag(label.tag), site: label.site, parent: None };
     let word = enlist(this, entry)?;
-    header.set_cursor(cursor + n);
+    header.set_cursor(end);
     poison::open(header, cursor, n);
-    // SAFETY: `cursor + n` is at most the slab's size. Nobody else was given these bytes since the slab was last
+    // SAFETY: `end` is at most the slab's size. Nobody else was given these bytes since the slab was last
     // empty: the cursor only moves back over bytes that their unique holder gave back, or to the start while there is no handle at all.
     unsafe {
         let start = NonNull::new_unchecked(header.base().add(cursor));

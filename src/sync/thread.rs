@@ -5,6 +5,7 @@
 
 use super::thread_local;
 use core::cell::Cell;
+use core::ptr::NonNull;
 use std::collections::BTreeSet;
 use std::sync::Mutex as StdMutex;
 
@@ -32,8 +33,8 @@ struct Identity {
     /// The id as long as the thread is in no scope.
     out_of_scopes: Cell<u32>,
     hints: [Cell<Hint>; HINTS],
-    /// The slab that this thread cuts from, and the id of its pool. Null if there is none.
-    current: Cell<(usize, *mut ())>,
+    /// The slab that this thread cuts from, and the id of its pool, which is 0 if there is none.
+    current: Cell<(usize, NonNull<()>)>,
     /// Number of the scope that this thread is in; 0 is none.
     scope: Cell<u32>,
     /// Handles until the next stack is due.
@@ -43,7 +44,7 @@ struct Identity {
 #[expect(clippy::declare_interior_mutable_const, reason = "an initial value, copied into each thread")]
 const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mut() });
 #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
-const NO_SLAB: Cell<(usize, *mut ())> = Cell::new((0, core::ptr::null_mut()));
+const NO_SLAB: Cell<(usize, NonNull<()>)> = Cell::new((0, NonNull::dangling()));
 
 impl Identity {
     const fn unborn() -> Identity {
@@ -100,21 +101,21 @@ pub(crate) fn is_out_of_scopes(owner: u32) -> bool {
 
 /// The slab that this thread cuts from, if it is one of this pool.
 #[inline(always)]
-pub(crate) fn current(pool: usize) -> *mut () {
+pub(crate) fn current(pool: usize) -> Option<NonNull<()>> {
     let (of, slab) = IDENTITY.with(|me| me.current.get());
-    if of == pool { slab } else { core::ptr::null_mut() }
+    (of == pool).then_some(slab)
 }
 
 /// From now on this thread cuts from `slab`, of the pool with this id.
-pub(crate) fn set_current(pool: usize, slab: *mut ()) {
+pub(crate) fn set_current(pool: usize, slab: NonNull<()>) {
     IDENTITY.with(|me| me.current.set((pool, slab)));
 }
 
 /// This thread does not own `slab` any more.
-pub(crate) fn unset_current(slab: *mut ()) {
+pub(crate) fn unset_current(slab: NonNull<()>) {
     IDENTITY.with(|me| {
         if me.current.get().1 == slab {
-            me.current.set((0, core::ptr::null_mut()));
+            me.current.set((0, NonNull::dangling()));
         }
     });
 }
@@ -129,7 +130,7 @@ pub(crate) fn scope() -> u32 {
 pub(crate) fn set_scope(scope: u32) -> u32 {
     // Relaxed: a hint; whoever must know asks under a lock.
     if HEEDED.load(core::sync::atomic::Ordering::Relaxed) != 0 {
-        set_current(0, core::ptr::null_mut());
+        set_current(0, NonNull::dangling());
     }
     IDENTITY.with(|me| {
         let before = me.scope.replace(scope);
@@ -206,7 +207,7 @@ fn first_id(me: &Identity) -> u32 {
     impl Drop for Leave {
         fn drop(&mut self) {
             IDENTITY.with(|me| me.set_id(GONE));
-            set_current(0, core::ptr::null_mut());
+            set_current(0, NonNull::dangling());
             alive().remove(&self.0);
         }
     }
