@@ -7,6 +7,7 @@ pub use crate::sync::{Plant, plant};
 
 use crate::config::Level;
 use crate::raw::{self, Label, SlabSource};
+use crate::sync::thread;
 use bytes::Bytes;
 use core::ops::Range;
 use core::panic::Location;
@@ -337,10 +338,14 @@ impl Shared {
         self.0.touch(hint);
     }
 
-    /// Gives the handle up.
+    /// Gives the handle up, on each of the ways of [`SlabBytes`](crate::SlabBytes).
     #[must_use]
     pub fn release(mut self) -> Option<Idle> {
-        self.0.release_quick()?.release().map(Idle)
+        let held = self.0.release_quick()?;
+        match thread::with_identity(|me| held.release_as_guest(me)) {
+            Ok(emptied) => emptied.map(|emptied| Idle(emptied.idle())),
+            Err(held) => held.release().map(Idle),
+        }
     }
 
     /// The range that the slot lists; `None` without a slot.

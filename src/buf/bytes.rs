@@ -2,7 +2,8 @@
 
 use super::range::{out_of_bounds, start_and_len};
 use super::{SlabBytesMut, settle};
-use crate::raw::{Held, Label, Shared};
+use crate::raw::{Emptied, Held, Label, Shared};
+use crate::sync::thread::{self, Identity};
 use crate::track::{Scope, Tag};
 use bytes::{Buf, Bytes};
 use core::mem::ManuallyDrop;
@@ -326,13 +327,27 @@ impl Drop for SlabBytes {
     #[inline]
     fn drop(&mut self) {
         if let Some(held) = self.raw.release_quick() {
-            drop_slow(held);
+            thread::with_identity(|me| drop_slow(held, me));
         }
     }
 }
 
 #[inline(never)]
-fn drop_slow(held: Held) {
+fn drop_slow(held: Held, me: &Identity) {
+    match held.release_as_guest(me) {
+        Ok(None) => {}
+        Ok(Some(emptied)) => drop_last(emptied),
+        Err(held) => drop_slower(held),
+    }
+}
+
+#[inline(never)]
+fn drop_last(emptied: Emptied) {
+    settle(Some(emptied.idle()));
+}
+
+#[inline(never)]
+fn drop_slower(held: Held) {
     settle(held.release());
 }
 

@@ -5,7 +5,8 @@
 use super::header::Header;
 use super::segment::Segment;
 use super::slot::Slot;
-use crate::sync::{Ordering, Plant, planted, thread};
+use crate::sync::thread::{self, Identity};
+use crate::sync::{Ordering, Plant, planted};
 use core::ptr::NonNull;
 
 /// How many of a thread's other segments are looked at before the ledger grows. More would make growth quadratic.
@@ -52,17 +53,17 @@ impl Segment {
 
     /// A slot, if one is left and the calling thread allocates from here and is in no scope. Not for the slab's owner.
     #[inline(always)]
-    pub(super) fn pop_if_mine(this: NonNull<Segment>) -> Option<NonNull<Slot>> {
+    pub(super) fn pop_if_of(this: NonNull<Segment>, me: &Identity) -> Option<NonNull<Slot>> {
         // SAFETY: segments are type-stable.
-        if thread::is_out_of_scopes(unsafe { this.as_ref() }.owner()) { Segment::pop(this) } else { None }
+        if unsafe { this.as_ref() }.owner() == me.known_id_out_of_scopes() { Segment::pop(this) } else { None }
     }
 
     /// The same from the segment that the thread used last on this slab, if it remembers one.
     #[inline(always)]
-    pub(super) fn pop_from_hint(header: &Header, this: NonNull<Header>) -> Option<NonNull<Slot>> {
-        let hint = NonNull::new(thread::hint(header.fixed.uid)?.cast::<Segment>())?;
+    pub(super) fn pop_from_hint(header: &Header, this: NonNull<Header>, me: &Identity) -> Option<NonNull<Slot>> {
+        let hint = NonNull::new(me.hint(header.fixed.uid)?.cast::<Segment>())?;
         // SAFETY: as in `pop_for_guest`.
-        if unsafe { hint.as_ref() }.header() == this.as_ptr() { Segment::pop_if_mine(hint) } else { None }
+        if unsafe { hint.as_ref() }.header() == this.as_ptr() { Segment::pop_if_of(hint, me) } else { None }
     }
 
     /// A slot from the segment that a guest used last on this slab, or from another one of its own, or a new one.

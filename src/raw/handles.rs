@@ -1,13 +1,14 @@
 //! Handles and their slots: made, noted and dropped.
 
-use super::header::{Depth, Entry, Header};
+use super::header::{Depth, Emptied, Entry, Header};
 use super::notes::Note;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
 use super::word::Word;
 use crate::config::Level;
-use crate::sync::{Ordering, Plant, clock, planted, thread};
+use crate::sync::thread::{self, Identity};
+use crate::sync::{Ordering, Plant, clock, planted};
 use core::ptr::NonNull;
 
 impl Header {
@@ -29,16 +30,20 @@ impl Header {
     /// few stores: a slot is left in that handle's segment, if the caller allocates from there, or else in the one it used last on
     /// this slab. `None` where it is not so, and nothing was done.
     #[inline(always)]
-    pub(super) fn enlist_quick_as_guest(parent: NonNull<Slot>, entry: impl FnOnce() -> Entry) -> Option<NonNull<Slot>> {
+    pub(super) fn enlist_quick_as_guest(
+        parent: NonNull<Slot>,
+        me: &Identity,
+        entry: impl FnOnce() -> Entry,
+    ) -> Option<NonNull<Slot>> {
         let segment = Segment::of(parent);
         // SAFETY: segments are type-stable, and a live handle's segment names its slab.
         let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
         // SAFETY: headers are type-stable.
         let header = unsafe { this.as_ref() };
-        if thread::is(header.owner()) || !header.depth().is_plain() || planted(Plant::PublishBeforeRef) {
+        if header.owner() == me.known_id() || !header.depth().is_plain() || planted(Plant::PublishBeforeRef) {
             return None;
         }
-        let slot = Segment::pop_if_mine(segment).or_else(|| Segment::pop_from_hint(header, this))?;
+        let slot = Segment::pop_if_of(segment, me).or_else(|| Segment::pop_from_hint(header, this, me))?;
         header.join();
         header.publish_plain(slot, entry(), clock::last());
         Some(slot)
@@ -222,26 +227,37 @@ impl Header {
     /// emptied it: never to its owner.
     #[inline(always)]
     pub(super) fn delist(slot: NonNull<Slot>) -> Option<Idle> {
+        if let Some(emptied) = thread::with_identity(|me| Header::delist_as_guest(slot, me)) {
+            return emptied.map(Emptied::idle);
+        }
+        let segment = Segment::of(slot);
+        // SAFETY: slots, segments and headers are type-stable, and a live handle's segment names its slab.
+        let (slot, segment_ref, header) = unsafe { (slot.as_ref(), segment.as_ref(), &*segment.as_ref().header()) };
+        if !header.leave_with_slot(header.owner(), segment, slot, || ()) {
+            segment_ref.clear(slot);
+            header.leave_as_owner();
+        }
+        None
+    }
+
+    /// The same if the caller does not own the slab. `None` if it does, and nothing was done.
+    #[inline(always)]
+    pub(super) fn delist_as_guest(slot: NonNull<Slot>, me: &Identity) -> Option<Option<Emptied>> {
         let segment = Segment::of(slot);
         // SAFETY: segments are type-stable, and a live handle's segment names its slab.
         let this = unsafe { NonNull::new_unchecked(segment.as_ref().header()) };
         // SAFETY: slots, segments and headers are type-stable.
-        let (slot, segment_ref, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
-        let owner = header.owner();
-        if thread::is(owner) {
-            if !header.leave_with_slot(owner, segment, slot, || ()) {
-                segment_ref.clear(slot);
-                header.leave_as_owner();
-            }
+        let (slot, segment, header) = unsafe { (slot.as_ref(), segment.as_ref(), this.as_ref()) };
+        if header.owner() == me.known_id() {
             return None;
         }
         if planted(Plant::RefBeforeSlot) {
-            let idle = Header::leave(this);
-            segment_ref.clear(slot);
-            return idle;
+            let emptied = Header::leave_last(this);
+            segment.clear(slot);
+            return Some(emptied);
         }
-        segment_ref.clear(slot);
-        Header::leave(this)
+        segment.clear_by(slot, me.known_id());
+        Some(Header::leave_last(this))
     }
 
     /// The same where that is nothing but a few stores: the caller owns the slab and allocates from the slot's segment. Says whether it

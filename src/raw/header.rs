@@ -422,6 +422,12 @@ impl Header {
     /// emptied it.
     #[inline]
     pub(super) fn leave(this: NonNull<Header>) -> Option<Idle> {
+        Header::leave_last(this).map(Emptied::idle)
+    }
+
+    /// The same, but for what is to be done with what was emptied.
+    #[inline]
+    pub(super) fn leave_last(this: NonNull<Header>) -> Option<Emptied> {
         // SAFETY: headers are type-stable, and the reference given back below still holds the slab.
         let header = unsafe { this.as_ref() };
         header.fixed.witness.read();
@@ -429,7 +435,7 @@ impl Header {
         // Release: pairs with the Acquire of whoever finds the slab empty; this thread's use of the slab is over.
         let old = State(header.state.fetch_sub(1, release));
         debug_assert!(old.refs() > 0, "a reference is given back once");
-        if old.refs() == 1 { Some(Header::emptied(this)) } else { None }
+        (old.refs() == 1).then_some(Emptied(this))
     }
 
     #[cold]
@@ -571,6 +577,17 @@ impl Header {
                 return Some(pinned);
             }
         }
+    }
+}
+
+/// A slab whose last reference the caller has given up, and whose only possessor it is.
+#[must_use = "it is lost"]
+pub(crate) struct Emptied(NonNull<Header>);
+
+impl Emptied {
+    /// The slab.
+    pub(crate) fn idle(self) -> Idle {
+        Header::emptied(self.0)
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) use around::{Around, Search};
 pub(crate) use around::{GLANCES, LOOKS};
 pub(crate) use exit::at_exit;
 pub(crate) use foreign::{Adopted, Remembered};
+pub(crate) use header::Emptied;
 #[cfg(bufslab_loom)]
 pub(crate) use header::Header;
 pub(crate) use ledger::Ledger;

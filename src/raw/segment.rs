@@ -236,8 +236,14 @@ impl Segment {
     /// Clears a slot whose handle goes away, and leaves it where its next user will find it.
     #[inline]
     pub(super) fn clear(&self, slot: &Slot) {
+        thread::with_identity(|me| self.clear_by(slot, me.known_id()));
+    }
+
+    /// The same, for the thread with the id `me`.
+    #[inline(always)]
+    pub(super) fn clear_by(&self, slot: &Slot, me: u32) {
         slot.witness.write();
-        if thread::is(self.owner()) {
+        if self.owner() == me {
             slot.set_extent(Extent::DEAD);
             self.push(slot);
         } else {

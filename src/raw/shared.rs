@@ -1,6 +1,6 @@
 //! `Shared`: a read-only slice and what keeps it alive. The whole of `SlabBytes`.
 
-use super::header::Entry;
+use super::header::{Emptied, Entry, Header};
 use super::ledger::Ledger;
 use super::log::EventKind;
 use super::owned::Owned;
@@ -11,6 +11,7 @@ use super::unique::Unique;
 use super::word::{Hold, Word};
 use super::{poison, recorded, secret};
 use crate::policy::RetainPolicy;
+use crate::sync::thread::{self, Identity};
 use bytes::Bytes;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -121,14 +122,22 @@ impl Shared {
             return Shared::empty_at(ptr);
         }
         let quick = self.word.another_quick(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
-        Shared { ptr, len, word: quick.unwrap_or_else(|| slice_slow(self.word, skip, len, label)) }
+        Shared {
+            ptr,
+            len,
+            word: quick.unwrap_or_else(|| thread::with_identity(|me| slice_slow(self.word, skip, len, label, me))),
+        }
     }
 
     /// Another handle on the same bytes.
     #[inline(always)]
     pub(crate) fn another(&self, label: Label) -> Shared {
         let quick = self.word.another_quick(|slot| shared_with(slot, slot.own_extent(), label));
-        Shared { ptr: self.ptr, len: self.len, word: quick.unwrap_or_else(|| another_slow(self.word, label)) }
+        Shared {
+            ptr: self.ptr,
+            len: self.len,
+            word: quick.unwrap_or_else(|| thread::with_identity(|me| another_slow(self.word, label, me))),
+        }
     }
 
     #[inline]
@@ -416,6 +425,13 @@ fn shared_with(slot: &Slot, extent: Extent, label: Label) -> Entry {
 pub(crate) struct Held(Word);
 
 impl Held {
+    /// Gives it up if a slot lists it, on a slab that the caller does not own. Returns what it emptied.
+    #[inline(always)]
+    pub(crate) fn release_as_guest(self, me: &Identity) -> Result<Option<Emptied>, Held> {
+        let slot = self.0.plain_slot().filter(|_| !poison::IS_ON).ok_or(Held(self.0))?;
+        Header::delist_as_guest(slot, me).ok_or(self)
+    }
+
     /// Gives it up. Returns the slab to whoever emptied it.
     #[inline(always)]
     pub(crate) fn release(self) -> Option<Idle> {
@@ -425,11 +441,20 @@ impl Held {
 }
 
 // The rest of `another` and `slice`, in registers: a handle whose address is taken has to be in memory, whether that is needed or not.
+// A function for each way that calls nothing but the next one: what it might call later has registers saved for it now.
 
 #[inline(never)]
-fn another_slow(word: Word, label: Label) -> Word {
-    let guest = word.another_as_guest(|slot| shared_with(slot, slot.own_extent(), label));
+fn another_slow(word: Word, label: Label, me: &Identity) -> Word {
+    if word.plain_slot().is_none() {
+        return another_unlisted(word, label);
+    }
+    let guest = word.another_as_guest(me, |slot| shared_with(slot, slot.own_extent(), label));
     guest.unwrap_or_else(|| another_slower(word, label))
+}
+
+#[inline(never)]
+fn another_unlisted(word: Word, label: Label) -> Word {
+    word.another_untracked().unwrap_or_else(|| another_slower(word, label))
 }
 
 #[inline(never)]
@@ -438,9 +463,18 @@ fn another_slower(word: Word, label: Label) -> Word {
 }
 
 #[inline(never)]
-fn slice_slow(word: Word, skip: usize, len: usize, label: Label) -> Word {
-    let guest = word.another_as_guest(|slot| shared_with(slot, slot.own_extent().part(skip, len), label));
+fn slice_slow(word: Word, skip: usize, len: usize, label: Label, me: &Identity) -> Word {
+    if word.plain_slot().is_none() {
+        return slice_unlisted(word, skip, len, label);
+    }
+    let part = |slot: &Slot| shared_with(slot, slot.own_extent().part(skip, len), label);
+    let guest = word.another_as_guest(me, part);
     guest.unwrap_or_else(|| slice_slower(word, skip, len, label))
+}
+
+#[inline(never)]
+fn slice_unlisted(word: Word, skip: usize, len: usize, label: Label) -> Word {
+    word.another_untracked().unwrap_or_else(|| slice_slower(word, skip, len, label))
 }
 
 #[inline(never)]

@@ -7,6 +7,7 @@ use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::Slot;
 use super::{poison, recorded, secret};
+use crate::sync::thread::Identity;
 use core::ptr::{self, NonNull};
 
 /// A tagged pointer. The two low bits tell what it points to; the third one whether the handle's bytes are overwritten when it
@@ -318,18 +319,21 @@ impl Word {
         Header::enlist_quick(Word::header_of(parent), || complete(unsafe { parent.as_ref() }))
     }
 
-    /// The same for a slab that is not tracked, or that the caller does not own, if it takes little more; see
-    /// [`Header::enlist_quick_as_guest`].
+    /// The same for a slab that is not tracked.
     #[inline(always)]
-    pub(super) fn another_as_guest(self, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
-        let Some(parent) = self.plain_slot() else {
-            return self.plain_header().map(|header| {
-                Header::enlist_untracked(header);
-                self
-            });
-        };
+    pub(super) fn another_untracked(self) -> Option<Word> {
+        let header = self.plain_header()?;
+        Header::enlist_untracked(header);
+        Some(self)
+    }
+
+    /// The same for a slab that the caller does not own, if it takes little more; see [`Header::enlist_quick_as_guest`].
+    #[inline(always)]
+    pub(super) fn another_as_guest(self, me: &Identity, complete: impl FnOnce(&Slot) -> Entry) -> Option<Word> {
+        let parent = self.plain_slot()?;
         // SAFETY: slots are type-stable.
-        Header::enlist_quick_as_guest(parent, || complete(unsafe { parent.as_ref() })).map(Word::slot)
+        let entry = || complete(unsafe { parent.as_ref() });
+        Header::enlist_quick_as_guest(parent, me, entry).map(Word::slot)
     }
 
     /// One more handle on the same memory. For a slab its slot says what `complete` makes of the slot of this handle.

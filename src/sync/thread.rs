@@ -28,7 +28,8 @@ pub(crate) struct Hint {
 /// Slabs of other threads that one thread remembers its segment of. Direct mapped by unique id.
 pub(crate) const HINTS: usize = 8;
 
-struct Identity {
+/// What is known of a thread.
+pub(crate) struct Identity {
     id: Cell<u32>,
     /// The id as long as the thread is in no scope.
     out_of_scopes: Cell<u32>,
@@ -56,6 +57,25 @@ impl Identity {
             scope: Cell::new(0),
             countdown: Cell::new(0),
         }
+    }
+
+    /// The id that [`is`] compares with.
+    #[inline(always)]
+    pub(crate) fn known_id(&self) -> u32 {
+        self.id.get()
+    }
+
+    /// The id that [`is_out_of_scopes`] compares with.
+    #[inline(always)]
+    pub(crate) fn known_id_out_of_scopes(&self) -> u32 {
+        self.out_of_scopes.get()
+    }
+
+    /// As [`hint`].
+    #[inline(always)]
+    pub(crate) fn hint(&self, uid: u64) -> Option<*mut ()> {
+        let hint = self.hints[uid as usize % HINTS].get();
+        (hint.uid == uid).then_some(hint.segment)
     }
 
     fn set_id(&self, id: u32) {
@@ -97,6 +117,13 @@ pub(crate) fn is(owner: u32) -> bool {
 #[inline(always)]
 pub(crate) fn is_out_of_scopes(owner: u32) -> bool {
     IDENTITY.with(|me| me.out_of_scopes.get() == owner)
+}
+
+/// Passes this thread's identity on. To find it out of line may take a call, and registers saved for that: where a thread's own variables
+/// are is not known as long as nobody knows what the code will be linked to.
+#[inline(always)]
+pub(crate) fn with_identity<R>(f: impl FnOnce(&Identity) -> R) -> R {
+    IDENTITY.with(f)
 }
 
 /// The slab that this thread cuts from, if it is one of this pool.
@@ -162,10 +189,7 @@ pub(crate) fn is_nth(n: u32) -> bool {
 /// What this thread remembered about the slab with this unique id, if it did not remember another since.
 #[inline]
 pub(crate) fn hint(uid: u64) -> Option<*mut ()> {
-    IDENTITY.with(|me| {
-        let hint = me.hints[uid as usize % HINTS].get();
-        (hint.uid == uid).then_some(hint.segment)
-    })
+    IDENTITY.with(|me| me.hint(uid))
 }
 
 /// Remembers `segment` for the slab with this unique id.
