@@ -312,7 +312,8 @@ fn current(pool: usize) -> Option<NonNull<Header>> {
 /// room, and it takes no more than a few stores to do so.
 #[inline(always)]
 pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique> {
-    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity.
+    // SAFETY: an attached slab is unset before it is detached, and a dying thread unsets it before it loses its identity. A thread
+    // without one has it for no pool's id.
     unsafe {
         cut(current(pool)?, n, label, |this, entry| {
             let untracked = || this.as_ref().enlist_untracked_quick().then(|| Word::untracked(this));

@@ -18,6 +18,9 @@ const UNBORN: u32 = u32::MAX - 2;
 /// A thread whose identity is gone because its thread-locals are being destroyed. It owns nothing and never will.
 pub(crate) const GONE: u32 = u32::MAX;
 
+/// The id of no pool, which nobody asks for: a buffer that was never any pool's asks for 0.
+const NO_POOL: usize = usize::MAX;
+
 /// Last segment used on some slab that this thread does not own, keyed by the slab's unique id.
 #[derive(Clone, Copy)]
 pub(crate) struct Hint {
@@ -34,7 +37,7 @@ pub(crate) struct Identity {
     /// The id as long as the thread is in no scope.
     out_of_scopes: Cell<u32>,
     hints: [Cell<Hint>; HINTS],
-    /// The slab that this thread cuts from, and the id of its pool, which is 0 if there is none.
+    /// The slab that this thread cuts from, and the id of its pool: [`NO_POOL`] if there is none, and nothing behind the pointer.
     current: Cell<(usize, NonNull<()>)>,
     /// Number of the scope that this thread is in; 0 is none.
     scope: Cell<u32>,
@@ -45,7 +48,7 @@ pub(crate) struct Identity {
 #[expect(clippy::declare_interior_mutable_const, reason = "an initial value, copied into each thread")]
 const NO_HINT: Cell<Hint> = Cell::new(Hint { uid: 0, segment: core::ptr::null_mut() });
 #[expect(clippy::declare_interior_mutable_const, reason = "as above")]
-const NO_SLAB: Cell<(usize, NonNull<()>)> = Cell::new((0, NonNull::dangling()));
+const NO_SLAB: Cell<(usize, NonNull<()>)> = Cell::new((NO_POOL, NonNull::dangling()));
 
 impl Identity {
     const fn unborn() -> Identity {
@@ -129,6 +132,7 @@ pub(crate) fn with_identity<R>(f: impl FnOnce(&Identity) -> R) -> R {
 /// The slab that this thread cuts from, if it is one of this pool.
 #[inline(always)]
 pub(crate) fn current(pool: usize) -> Option<NonNull<()>> {
+    debug_assert_ne!(pool, NO_POOL);
     let (of, slab) = IDENTITY.with(|me| me.current.get());
     (of == pool).then_some(slab)
 }
@@ -142,7 +146,7 @@ pub(crate) fn set_current(pool: usize, slab: NonNull<()>) {
 pub(crate) fn unset_current(slab: NonNull<()>) {
     IDENTITY.with(|me| {
         if me.current.get().1 == slab {
-            me.current.set((0, NonNull::dangling()));
+            me.current.set((NO_POOL, NonNull::dangling()));
         }
     });
 }
@@ -157,7 +161,7 @@ pub(crate) fn scope() -> u32 {
 pub(crate) fn set_scope(scope: u32) -> u32 {
     // Relaxed: a hint; whoever must know asks under a lock.
     if HEEDED.load(core::sync::atomic::Ordering::Relaxed) != 0 {
-        set_current(0, NonNull::dangling());
+        set_current(NO_POOL, NonNull::dangling());
     }
     IDENTITY.with(|me| {
         let before = me.scope.replace(scope);
@@ -231,7 +235,7 @@ fn first_id(me: &Identity) -> u32 {
     impl Drop for Leave {
         fn drop(&mut self) {
             IDENTITY.with(|me| me.set_id(GONE));
-            set_current(0, NonNull::dangling());
+            set_current(NO_POOL, NonNull::dangling());
             alive().remove(&self.0);
         }
     }
