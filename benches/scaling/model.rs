@@ -6,8 +6,8 @@ use crate::counted::Rates;
 
 /// Handles of a slab before it is full, with reads of 4 KiB in slabs of 64 KiB.
 pub const READS: f64 = 16.0;
-/// Times that the owner of such a slab goes on to its next stretch: behind 8, 24 and 56 KiB.
-const STRETCHES: f64 = 3.0;
+/// Times that the owner of such a slab goes on to its next stretch: behind 12 and 32 KiB.
+const STRETCHES: f64 = 2.0;
 /// Slabs after which a thread tells the sizer what it saw.
 const BATCH: f64 = 8.0;
 /// Requests of a thread before it ends, in the load of threads that come and go.

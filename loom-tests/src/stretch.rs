@@ -35,14 +35,36 @@ pub const MODELS: &[Model] = &[
         outcomes: &["back", "stopped"],
         body: closing_against_going_back,
     },
+    Model {
+        name: "beginning_anew_against_the_last_remote_drop",
+        preemptions: None,
+        floor: 4,
+        outcomes: &["anew", "left"],
+        body: beginning_anew_against_the_last_remote_drop,
+    },
+    Model {
+        name: "closing_against_beginning_anew",
+        preemptions: None,
+        floor: 100,
+        outcomes: &["anew", "stopped"],
+        body: closing_against_beginning_anew,
+    },
+    Model {
+        name: "beginning_anew_against_a_view",
+        preemptions: None,
+        floor: 2000,
+        outcomes: &["before", "after"],
+        body: beginning_anew_against_a_view,
+    },
 ];
 
 /// Bytes of a stretch, and of each slice.
 const STRETCH: usize = 16;
+const SLAB: usize = 4 * STRETCH;
 
 fn attached(ledger: &Ledger) -> Attached {
     ledger.set_stretch(STRETCH);
-    ledger.slab(4 * STRETCH).attach()
+    ledger.slab(SLAB).attach()
 }
 
 /// The owner comes to the end of its stretch while a guest does this with the only slice, and drops it. Catches payload that is
@@ -115,5 +137,66 @@ fn closing_against_going_back() {
     other.join().unwrap();
     assert!(attached.alloc(8, 3).is_none(), "cut from a closed ledger");
     assert!(a.is_none_or(|a| a.release().is_none()));
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// A slab that the first slice fills.
+fn cut_through(ledger: &Ledger) -> (Attached, Shared) {
+    let attached = attached(ledger);
+    let slice = attached.alloc(SLAB, 1).unwrap();
+    (attached, slice)
+}
+
+/// The owner comes to the end of its slab while a guest drops the only slice. Catches payload that is overwritten while the guest still
+/// looks at it, and a slab that begins anew under a slice.
+fn beginning_anew_against_the_last_remote_drop() {
+    let ledger = ledger();
+    let (attached, a) = cut_through(&ledger);
+    let guest = thread::spawn(move || read_and_release(a));
+    let b = attached.alloc(STRETCH, 2);
+    reach(if b.is_some() { "anew" } else { "left" });
+    if let Some(b) = &b {
+        assert_eq!(b.listed(), Some(0..STRETCH));
+        b.read();
+    }
+    guest.join().unwrap();
+    assert!(b.is_none_or(|b| b.release().is_none()));
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// The owner begins anew while another thread closes the ledger. Catches a limit of 0 that is overwritten.
+fn closing_against_beginning_anew() {
+    let ledger = ledger();
+    let (attached, a) = cut_through(&ledger);
+    assert!(a.release().is_none());
+    let other = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.close())
+    };
+    let b = attached.alloc(STRETCH, 2);
+    reach(if b.is_some() { "anew" } else { "stopped" });
+    other.join().unwrap();
+    assert!(b.is_none_or(|b| b.release().is_none()));
+    assert!(attached.alloc(8, 3).is_none(), "cut from a closed ledger");
+    drop(attached.detach().expect("nobody else holds it"));
+}
+
+/// The owner begins anew while another thread looks. Catches a view that shows a slice in a life of the slab that it was not in.
+fn beginning_anew_against_a_view() {
+    let ledger = ledger();
+    let (attached, a) = cut_through(&ledger);
+    let first = ledger.views()[0].generation;
+    assert!(a.release().is_none());
+    let other = {
+        let ledger = ledger.clone();
+        thread::spawn(move || ledger.views())
+    };
+    let b = attached.alloc(STRETCH, 2).expect("the slab has drained");
+    for view in other.join().unwrap() {
+        reach(if view.generation == first { "before" } else { "after" });
+        let expected = if view.generation == first { (0..SLAB, 1) } else { (0..STRETCH, 2) };
+        assert!(view.slices.iter().all(|slice| *slice == expected), "{view:?}");
+    }
+    assert!(b.release().is_none());
     drop(attached.detach().expect("nobody else holds it"));
 }

@@ -80,6 +80,9 @@ models! {
     going_back_against_a_clone_that_moves
     closing_against_the_next_stretch
     closing_against_going_back
+    beginning_anew_against_the_last_remote_drop
+    closing_against_beginning_anew
+    beginning_anew_against_a_view
     holes_are_not_reclaimed
 
     moving_against_a_drop

@@ -20,12 +20,6 @@ impl Segment {
 
     /// Finds the owner a segment that has a free slot: the one at hand, another of its own, or a new one. Only for the owner.
     pub(super) fn next_for_owner(header: &Header, this: NonNull<Header>, me: u32) -> bool {
-        if let Some(segment) = NonNull::new(header.own.segment.load(Ordering::Relaxed)) {
-            // SAFETY: segments are type-stable.
-            if unsafe { segment.as_ref() }.sweep() {
-                return header.refill();
-            }
-        }
         header.put_down();
         for _ in 0..LOOKS {
             let rotor = header.own.rotor.load(Ordering::Relaxed);

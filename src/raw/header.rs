@@ -14,6 +14,7 @@
 
 use super::around::Holes;
 use super::ledger::Ledger;
+use super::poison;
 use super::segment::Segment;
 use super::slab::Idle;
 use super::slot::{Extent, Mark, Slot};
@@ -147,6 +148,8 @@ pub(super) struct Own {
     laps: AtomicU32,
     /// Bytes of a stretch; see [`super::stretch`].
     stretch: AtomicU32,
+    /// What its pool had wished when its owner last asked; see [`Ledger::wishes`].
+    wishes: AtomicU32,
 }
 
 /// One slab's entry in the ledger. Type-stable: not freed while the ledger lives, so a report may read it at any time.
@@ -212,6 +215,7 @@ impl Header {
                 end: AtomicU32::new(0),
                 laps: AtomicU32::new(0),
                 stretch: AtomicU32::new(0),
+                wishes: AtomicU32::new(0),
             }),
         }
     }
@@ -346,9 +350,17 @@ impl Header {
         self.own.birth.load(Ordering::Relaxed)
     }
 
-    /// Only for the owner of an empty slab.
-    pub(super) fn reset_birth(&self) {
+    /// Another life of a drained slab under the same owner, which begins at the tick `now`.
+    pub(super) fn renew(&self, level: Level, now: u32) {
+        self.set_level(level);
+        self.count_reset();
+        self.fixed.witness.write();
+        self.wipe_if_must();
+        poison::close(self, 0, self.size());
+        self.bump_generation();
+        self.fixed.attached_tick.store(now, Ordering::Relaxed);
         self.own.birth.store(0, Ordering::Relaxed);
+        self.set_cursor(0);
     }
 
     #[inline]
@@ -390,6 +402,16 @@ impl Header {
     /// Only for the owner.
     pub(super) fn set_stretch(&self, bytes: usize) {
         self.own.stretch.store(bytes as u32, Ordering::Relaxed);
+    }
+
+    /// The pool's wishes that the owner knows.
+    pub(super) fn wishes(&self) -> u32 {
+        self.own.wishes.load(Ordering::Relaxed)
+    }
+
+    /// Only for the owner.
+    pub(super) fn set_wishes(&self, wishes: u32) {
+        self.own.wishes.store(wishes, Ordering::Relaxed);
     }
 
     pub(super) fn resets(&self) -> u64 {

@@ -40,6 +40,8 @@ pub(crate) struct Ledger {
     home: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Bytes of a stretch; see [`super::stretch`].
     pub(super) stretch: AtomicUsize,
+    /// See [`Ledger::wishes`].
+    pub(super) wishes: AtomicU32,
     /// Not 0: nothing is cut any more.
     closed: AtomicU32,
     /// Requests that wait for memory.
@@ -82,6 +84,7 @@ impl Ledger {
             full_segments: Mutex::new(Line { first: ptr::null_mut(), last: ptr::null_mut() }),
             home: OnceLock::new(),
             stretch: AtomicUsize::new(super::stretch::STRETCH),
+            wishes: AtomicU32::new(0),
             closed: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             log: super::log::Log::new(),

@@ -183,6 +183,7 @@ impl Attached {
     /// Lets the owner cut up to `end`, unless the ledger is closed.
     pub(super) fn open(&self, end: usize) {
         let Some(ledger) = &self.ledger else { return };
+        self.header().set_wishes(ledger.wishes());
         self.header().set_limit(self.header().first_stretch(end, ledger));
         // If somebody has begun to record, this thread sees that from now on, and makes no slab its current one. Otherwise who begins
         // will see the limit and set it to 0.
@@ -247,19 +248,13 @@ impl Attached {
         assert!(self.is_drained(), "only an empty slab is reused");
         self.holes_mut().clear();
         let header = self.header();
-        header.set_level(level);
-        header.count_reset();
-        header.fixed.witness.write();
-        header.wipe_if_must();
-        poison::close(header, 0, header.size());
-        header.bump_generation();
-        header.fixed.attached_tick.store(clock::read(), Ordering::Relaxed);
-        header.reset_birth();
-        header.set_cursor(0);
+        header.renew(level, clock::read());
+        if let Some(ledger) = &self.ledger {
+            header.set_wishes(ledger.wishes());
+        }
         if header.limit() == 0 {
             self.open(header.size());
         } else {
-            // It stands somewhere in the slab, which is as good a place to look as any.
             header.start_over();
         }
     }
@@ -326,13 +321,17 @@ pub(crate) fn alloc_quick(pool: usize, n: usize, label: Label) -> Option<Unique>
 /// that are too short for a request of at most `largest` bytes are given up.
 #[inline(never)]
 pub(crate) fn alloc_current(pool: usize, n: usize, largest: usize, label: Label) -> Option<Unique> {
-    let header = current(pool)?;
-    let enlist = |header, entry| Some(Header::enlist_as_owner(header, entry));
+    let this = current(pool)?;
+    // SAFETY: as above.
+    let header = unsafe { this.as_ref() };
+    if !header.has_room(n) && !header.go_on(n) && !((1..=largest).contains(&n) && Header::next_hole(this, n)) {
+        return None;
+    }
     // SAFETY: as above.
     unsafe {
-        let raw = cut(header, n, label, enlist);
-        let goes_on = || header.as_ref().go_on(n) || ((1..=largest).contains(&n) && Header::next_hole(header, n));
-        if raw.is_none() && goes_on() { cut(header, n, label, enlist) } else { raw }
+        cut(this, n, label, |this, entry| {
+            Header::enlist_quick(this, || entry).or_else(|| Some(Header::enlist_as_owner(this, entry)))
+        })
     }
 }
 

@@ -17,11 +17,11 @@
 use super::header::Header;
 use super::ledger::Ledger;
 use super::poison;
-use crate::sync::{Ordering, Plant, planted};
+use crate::sync::{Ordering, Plant, clock, planted};
 
-/// Bytes of a stretch behind the first slice in it: a quarter of a small first-level data cache (32 KiB), so that what is read from
-/// and whatever else the thread does has room there.
-pub(crate) const STRETCH: usize = 8 << 10;
+/// Bytes of a stretch behind the first slice in it: three reads of 4 KiB, and little more than a third of a small first-level data cache
+/// (32 KiB), so that what is read from and whatever else the thread does has room there.
+pub(crate) const STRETCH: usize = 12 << 10;
 /// A stretch that no slab is as long as.
 const STRAIGHT: usize = u32::MAX as usize;
 
@@ -35,6 +35,20 @@ impl Ledger {
     /// So many bytes from now on.
     pub(crate) fn set_stretch(&self, bytes: usize) {
         self.stretch.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What changes whenever the pool wishes its slabs to be of another size or to be tracked at another level. Odd while it wants to know of
+    /// every slab that is begun.
+    #[inline]
+    pub(super) fn wishes(&self) -> u32 {
+        // Relaxed: a thread may learn of them a little later.
+        self.wishes.load(Ordering::Relaxed)
+    }
+
+    /// The pool wishes something else, and whether it wants to know of every slab that is begun.
+    pub(crate) fn wish(&self, attention: bool) {
+        let next = |wishes: u32| Some((wishes | 1).wrapping_add(1 + u32::from(attention)));
+        let _ = self.wishes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
     /// Nobody goes back: memory is used again when all of its slab was used, or is to be zeroed before.
@@ -53,10 +67,14 @@ impl Header {
         if self.birth() == 0 { end.min(self.stretch()) } else { end }
     }
 
-    /// The owner starts over in the whole slab, and stops where it did.
+    /// The owner of a drained slab starts over at its beginning. It stops where it did, if that is not far.
     pub(super) fn start_over(&self) {
         self.set_laps(0);
         self.set_end(self.size());
+        let (limit, stretch) = (self.limit(), self.stretch());
+        if self.goes_back() && limit / 2 > stretch {
+            self.change_limit(limit, stretch);
+        }
     }
 
     /// Bytes that the owner may still cut before it has to start over or to leave, in this slab or in this hole of it.
@@ -68,6 +86,14 @@ impl Header {
         self.end().min(self.size() - self.laps()).saturating_sub(self.cursor())
     }
 
+    /// Whether there is room for `n` bytes, more than none, before the owner stops.
+    #[inline]
+    pub(super) fn has_room(&self, n: usize) -> bool {
+        let cursor = poison::start(self, self.cursor());
+        let end = cursor.wrapping_add(n);
+        cursor < end && end <= self.limit()
+    }
+
     /// The owner goes on in the next stretch, or in the first one if the slab has drained. Says whether `n` bytes have room there. It
     /// does neither if the limit is 0, as with [holes](Header::next_hole).
     #[inline(never)]
@@ -77,8 +103,12 @@ impl Header {
             return false;
         }
         if self.may_go_back() {
-            // Cut through, it is to be started over in.
-            return n <= self.room() && self.go_back(limit, n);
+            if n <= self.room() {
+                return self.go_back(limit, n);
+            }
+            if !self.begins_anew(n) {
+                return false;
+            }
         }
         self.reach(poison::start(self, self.cursor()).saturating_add(n))
     }
@@ -89,13 +119,32 @@ impl Header {
         to <= limit || (limit > 0 && to <= self.end() && self.stretch_to(limit, to, self.end()))
     }
 
+    fn goes_back(&self) -> bool {
+        self.stretch() < STRAIGHT
+    }
+
     fn may_go_back(&self) -> bool {
         // With nothing before the cursor there is nowhere to go.
         self.cursor() > 0
             && self.birth() == 0
             && !self.must_wipe()
-            && self.stretch() < STRAIGHT
+            && self.goes_back()
             && (self.is_drained() || planted(Plant::GoesBackUndrained))
+    }
+
+    /// Begins another life of a drained slab that was cut through, if its pool has no part in that: it wishes nothing else than when the
+    /// owner asked last, and the clock has not moved since. Says whether it did.
+    fn begins_anew(&self, n: usize) -> bool {
+        // SAFETY: the ledger outlives its slabs, and the caller owns this one.
+        let wishes = unsafe { &*self.fixed.ledger }.wishes();
+        // Relaxed: the owner wrote it.
+        let now = self.fixed.attached_tick.load(Ordering::Relaxed);
+        let same = wishes == self.wishes() && wishes % 2 == 0 && n <= self.size() && clock::read() == now;
+        if same {
+            self.renew(self.depth().level(), now);
+            self.start_over();
+        }
+        same
     }
 
     /// Says whether it did, and nobody has stopped the owner meanwhile.
@@ -137,6 +186,7 @@ mod tests {
     fn attached(stretch: usize, level: Level) -> (Arc<Ledger>, Attached) {
         let ledger = Ledger::new(1, Box::new(HeapSource), None, None, RetainPolicy::default(), || 0);
         ledger.set_stretch(stretch);
+        ledger.wish(true);
         let attached = ledger.slab(SLAB).unwrap().attach(level).ok().unwrap();
         (ledger, attached)
     }
@@ -183,6 +233,52 @@ mod tests {
 
     #[test]
     #[cfg_attr(bufslab_asan, ignore = "asan: slices lie a red zone apart")]
+    fn a_slab_that_was_cut_through_begins_anew_unless_its_pool_has_a_part_in_that() {
+        let (ledger, mut slab) = attached(256, Level::Sites);
+        ledger.wish(false);
+        slab.reset(Level::Sites);
+        let (lives, generation) = (slab.header().resets(), slab.header().generation());
+        let mut begun_by_pool = 0;
+        for round in 1..=40 {
+            for _ in 0..SLAB / 64 {
+                if read_and_drop_some(&slab, 64, 1).is_empty() {
+                    // The clock has moved.
+                    slab.reset(Level::Sites);
+                    begun_by_pool += 1;
+                    assert_eq!(read_and_drop_some(&slab, 64, 1).len(), 1);
+                }
+            }
+            assert_eq!(slab.header().resets() - lives, round - 1, "a life for each time through");
+        }
+        assert_eq!(slab.header().generation() - generation, 39);
+        assert!(begun_by_pool < 39, "the clock moves every 10 ms");
+        for attention in [false, true] {
+            ledger.wish(attention);
+            assert!(read_and_drop_some(&slab, 64, 1).is_empty(), "cut through");
+            slab.reset(Level::Counters);
+            assert!(read_and_drop(&slab, 64).len() >= SLAB / 64);
+        }
+        slab.reset(Level::Counters);
+        assert_eq!(read_and_drop(&slab, 64).len(), SLAB / 64, "the pool wants to know");
+        drop(slab.detach().unwrap());
+    }
+
+    #[test]
+    #[cfg_attr(bufslab_asan, ignore = "asan: slices lie a red zone apart")]
+    fn a_slab_that_starts_over_stops_within_its_first_stretches() {
+        let (_ledger, mut slab) = attached(64, Level::Sites);
+        let kept: Vec<Unique> = core::iter::from_fn(|| cut(&slab, 64)).map(|(_, slice)| filled(slice)).collect();
+        assert_eq!(kept.len(), SLAB / 64);
+        assert!(kept.into_iter().all(|slice| slice.release().is_none()));
+        slab.reset(Level::Sites);
+        let places = read_and_drop(&slab, 64);
+        assert_eq!(places.len(), SLAB / 64);
+        assert!(places.iter().all(|&from| from < 256), "{places:?}");
+        drop(slab.detach().unwrap());
+    }
+
+    #[test]
+    #[cfg_attr(bufslab_asan, ignore = "asan: slices lie a red zone apart")]
     fn nothing_goes_back_over_a_slice() {
         let (_ledger, slab) = attached(256, Level::Sites);
         let first = read_and_drop_some(&slab, 64, 6);
@@ -206,12 +302,12 @@ mod tests {
 
     fn read_and_drop_some(slab: &Attached, n: usize, count: usize) -> Vec<usize> {
         let one = |_| {
-            let (from, slice) = cut(slab, n).unwrap();
+            let (from, slice) = cut(slab, n)?;
             let (shared, _) = filled(slice).freeze();
             assert!(shared.release().is_none());
-            from
+            Some(from)
         };
-        (0..count).map(one).collect()
+        (0..count).filter_map(one).collect()
     }
 
     #[test]

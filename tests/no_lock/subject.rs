@@ -41,7 +41,7 @@ impl Looks {
 
 const SLAB: usize = 1 << 20;
 /// As `src/raw/stretch.rs` has it.
-const STRETCH: usize = 8 << 10;
+const STRETCH: usize = 12 << 10;
 
 /// Has room for some kilobytes in the stretch that is cut now: where that ends is looked at below.
 fn with_room(pool: &SlabPool) -> &SlabPool {

@@ -292,6 +292,7 @@ pub fn caught_by(bug: Plant) -> &'static [&'static str] {
             "report_against_recycling",
             "report_against_segments_moving_on",
             "report_against_a_foreign_slab_that_ends",
+            "beginning_anew_against_a_view",
         ],
         Plant::RemotePopsOwnersSlot => &[
             "owner_and_guest",
@@ -346,12 +347,17 @@ pub fn caught_by(bug: Plant) -> &'static [&'static str] {
             "a_secret_goes_while_its_slab_is_attached_around",
             "moving_against_attaching_around",
         ],
-        Plant::HoleUnasked => {
-            &["closing_against_the_next_hole", "closing_against_the_next_stretch", "closing_against_going_back"]
-        }
-        Plant::GoesBackUndrained => {
-            &["going_back_against_the_last_remote_drop", "going_back_against_a_clone_that_moves"]
-        }
+        Plant::HoleUnasked => &[
+            "closing_against_the_next_hole",
+            "closing_against_the_next_stretch",
+            "closing_against_going_back",
+            "closing_against_beginning_anew",
+        ],
+        Plant::GoesBackUndrained => &[
+            "going_back_against_the_last_remote_drop",
+            "going_back_against_a_clone_that_moves",
+            "beginning_anew_against_the_last_remote_drop",
+        ],
         Plant::HoleFromTheStart => &["around_against_a_clone_that_moves", "punch_against_attaching_around"],
         Plant::ReclaimsHoles => &["holes_are_not_reclaimed"],
         Plant::CloseUnseen => &["closing_against_attaching"],

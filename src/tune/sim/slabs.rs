@@ -345,11 +345,13 @@ impl Slab {
         (self.limit, self.end, self.stretch) = (self.size.min(stretch), self.size, stretch);
     }
 
-    /// The same of the drained slab that it has: it stops where it did.
+    /// The same of the drained slab that it has: it stops where it did, if that is not far.
     pub(super) fn start_over(&mut self) {
         let limit = self.limit;
         self.open(self.stretch);
-        self.limit = limit;
+        if limit / 2 <= self.stretch {
+            self.limit = limit;
+        }
     }
 
     /// Bytes that it may still cut before it has to start over or to leave.
