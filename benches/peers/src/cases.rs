@@ -4,7 +4,7 @@ use crate::impls::{
     ArcCopied, Bufslab, Carved, Fresh, FromVec, LocalObjects, Ntex, Objects, Oxidizer, PlainVec, SLAB, SharePool,
 };
 use crate::timing::Run;
-use crate::{machine, ops};
+use crate::{listed, machine, ops};
 
 /// Slabs as Node once had them.
 const LARGE_SLAB: usize = 10 << 20;
@@ -100,6 +100,9 @@ impl Op {
 }
 
 const PLAIN_COUNT: &str = "machine: plain count up and down";
+const LISTED: &str = "machine: a handle listed";
+const COPY_LISTED: &str = "machine: copy, listed";
+const COPY_LISTED_THREE: &str = "machine: copy, listed three times";
 const TWO_RMWS: &str = "machine: two atomic RMWs";
 const COPY: &str = "machine: copy into one hot buffer";
 const COPY_AROUND: &str = "machine: copy into 1,024 buffers in turn";
@@ -139,6 +142,7 @@ fn handles() -> Vec<Op> {
     let mut all = vec![clone, slice, split_to, old, elsewhere];
     for op in &mut all {
         op.machine(PLAIN_COUNT, machine::plain_count);
+        op.machine(LISTED, listed::handle);
         op.machine(TWO_RMWS, machine::two_rmws);
     }
     all
@@ -150,6 +154,7 @@ fn reads() -> Vec<Op> {
     bufslab!(chain, chain, (SLAB, ROOM));
     sharing!(chain, chain, (SLAB, ROOM));
     chain.machine(COPY, machine::copy_hot::<64>);
+    chain.machine(COPY_LISTED_THREE, listed::chain::<64>);
     chain.machine(PLAIN_COUNT, machine::plain_count);
     chain.machine(TWO_RMWS, machine::two_rmws);
 
@@ -159,6 +164,7 @@ fn reads() -> Vec<Op> {
     unshared!(part, alloc, (SLAB, ROOM, 64));
     add! { part, false, alloc, (SLAB, ROOM, 64): "opool, of one thread" = LocalObjects, }
     part.machine(COPY, machine::copy_hot::<64>);
+    part.machine(COPY_LISTED, listed::read::<64>);
     part.machine(PLAIN_COUNT, machine::plain_count);
 
     let mut full = Op::new("alloc_full", PACKET);
@@ -167,6 +173,7 @@ fn reads() -> Vec<Op> {
     unshared!(full, alloc, (SLAB, PACKET, PACKET));
     add! { full, false, alloc, (SLAB, PACKET, PACKET): "opool, of one thread" = LocalObjects, }
     full.machine(COPY, machine::copy_hot::<PACKET>);
+    full.machine(COPY_LISTED, listed::read::<PACKET>);
 
     let mut large = Op::new("large_slabs", PACKET);
     bufslab_pinned!(large, alloc, (LARGE_SLAB, PACKET, PACKET));

@@ -7,6 +7,7 @@
 //! * `impls/`: who takes part, each behind one trait for reads and one for sharing.
 //! * `ops/`: the operations, written once for whoever has those traits.
 //! * `machine.rs`: what the machine takes for the least that an operation could do.
+//! * `listed.rs`: the same for a handle that is listed.
 //! * `cases.rs`: who takes part in what, and who ranks as a peer there.
 //! * `timing.rs`: rounds, batches, medians.
 //! * `footprint.rs`: what the ledger takes beside the slabs.
@@ -14,6 +15,7 @@
 mod cases;
 mod footprint;
 mod impls;
+mod listed;
 mod machine;
 mod ops;
 mod options;
