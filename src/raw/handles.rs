@@ -44,8 +44,10 @@ impl Header {
             return None;
         }
         let slot = Segment::pop_if_of(segment, me).or_else(|| Segment::pop_from_hint(header, this, me))?;
+        // Before the reference: loads that come after a locked instruction wait for it.
+        let (entry, tick) = (entry(), clock::last());
         header.join();
-        header.publish_plain(slot, entry(), clock::last());
+        header.publish_plain(slot, entry, tick);
         Some(slot)
     }
 
