@@ -166,9 +166,15 @@ pub const LINES: &[Line] = &[
     line(
         "pools",
         &[("src/pool/registry.rs", "POOLS")],
-        "read-locked by each thread that needs another slab, once for each pool that the thread uses; by an empty buffer that grows. \
-         Written when a pool is made or dropped",
-        "not done: all pools of the process share it. Whether a pool died since could be asked of one counter that nobody writes",
+        "read-locked by an empty buffer that grows; by each thread that needs another slab after a pool was dropped, once for each pool \
+         that the thread uses. Written when a pool is made or dropped",
+        "whether a pool was dropped is asked of a counter on a line of its own",
+    ),
+    line(
+        "pools gone",
+        &[("src/pool/registry.rs", "GONE")],
+        "read by each thread that needs another slab. Written when a pool is dropped",
+        "it has a line of its own",
     ),
     line(
         "sizer",

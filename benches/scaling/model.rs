@@ -124,8 +124,7 @@ pub fn dropped() -> Vec<Use> {
 pub fn made() -> Vec<Use> {
     let slab = 1.0 / READS;
     vec![
-        store("clock", 2.0 * slab),
-        lock("pools", slab),
+        store("clock", slab),
         lock("depot", slab),
         rmw("idle bytes", slab),
         rmw("counts", slab),
@@ -158,11 +157,7 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
     };
     // Each slab that is attached around its slices was searched for, and another one was left for it.
     let Rates { openings, jumps, .. } = *rates;
-    let around_of_process = || {
-        let mut uses = vec![store("clock", 2.0 * openings), lock("pools", openings)];
-        uses.push(every("headers", openings, 3.0, 3.0));
-        uses
-    };
+    let around_of_process = || vec![store("clock", openings), every("headers", openings, 3.0, 3.0)];
     let around = || {
         let mut uses = around_of_process();
         uses.extend([

@@ -36,7 +36,7 @@ impl SlabPool {
         if let Some(raw) = raw::alloc_current(self.id(), n, self.slab_size(), label) {
             return SlabBytesMut::from_raw(raw);
         }
-        match self.alloc_raw(n, label) {
+        match self.alloc_slow(n, label) {
             Ok(raw) => SlabBytesMut::from_raw(raw),
             Err(error) => no_memory(&error),
         }

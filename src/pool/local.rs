@@ -5,7 +5,8 @@ use super::magazine::MagazineId;
 use crate::adapt::{BATCH, Opening, Seen};
 use crate::error::AllocError;
 use crate::raw::{Attached, Label, Search, Unique};
-use core::cell::RefCell;
+use crate::sync::clock;
+use core::cell::{Cell, RefCell};
 
 /// One thread's part of one pool.
 struct Local {
@@ -21,10 +22,14 @@ struct Local {
 }
 
 /// A thread's parts of all pools. The one used last comes first.
-struct Locals(RefCell<Vec<Local>>);
+struct Locals {
+    parts: RefCell<Vec<Local>>,
+    /// Pools of the process that were gone when this thread last gave up its parts of those.
+    gone: Cell<usize>,
+}
 
 thread_local! {
-    static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
+    static LOCALS: Locals = const { Locals { parts: RefCell::new(Vec::new()), gone: Cell::new(0) } };
 }
 
 /// Runs `f` on this thread's part of the pool, which is made and moved to the front as needed. `None` in a thread that is
@@ -32,7 +37,7 @@ thread_local! {
 fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
     LOCALS
         .try_with(|locals| {
-            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let mut locals = locals.parts.try_borrow_mut().ok()?;
             let at = match locals.iter().position(|local| local.pool == pool) {
                 Some(at) => at,
                 None => {
@@ -108,7 +113,8 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         Ok(Some((raw, retired)))
     });
     let Some((raw, retired)) = installed.transpose()?.flatten() else { return Ok(None) };
-    if let Some(idle) = retired.and_then(Attached::detach) {
+    // The clock was read for the slab that took its place.
+    if let Some(idle) = retired.and_then(|retired| retired.detach_at(clock::last())) {
         recycle(idle);
     }
     tell(core);
@@ -232,7 +238,7 @@ impl Local {
 pub(super) fn magazine(core: &Core) -> Option<MagazineId> {
     LOCALS
         .try_with(|locals| {
-            let mut locals = locals.0.try_borrow_mut().ok()?;
+            let mut locals = locals.parts.try_borrow_mut().ok()?;
             let local = locals.iter_mut().find(|local| local.pool == core.id)?;
             local.magazine = local.magazine.or_else(|| core.depot().join());
             local.magazine
@@ -243,7 +249,7 @@ pub(super) fn magazine(core: &Core) -> Option<MagazineId> {
 /// Gives up this thread's part of a pool that is gone.
 pub(super) fn leave(pool: usize) {
     let gone = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
+        let mut locals = locals.parts.try_borrow_mut().ok()?;
         let at = locals.iter().position(|local| local.pool == pool)?;
         Some(locals.swap_remove(at))
     });
@@ -254,11 +260,16 @@ pub(super) fn leave(pool: usize) {
 /// Gives up this thread's parts of all pools that are gone.
 fn purge() {
     let gone = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
+        let count = super::registry::gone();
+        if locals.gone.get() == count {
+            return None;
+        }
+        let mut parts = locals.parts.try_borrow_mut().ok()?;
+        locals.gone.set(count);
         let is_gone = |local: &Local| !super::registry::is_alive(local.pool);
         let mut gone = Vec::new();
-        while let Some(at) = locals.iter().position(is_gone) {
-            gone.push(locals.swap_remove(at));
+        while let Some(at) = parts.iter().position(is_gone) {
+            gone.push(parts.swap_remove(at));
         }
         Some(gone)
     });

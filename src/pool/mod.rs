@@ -118,8 +118,13 @@ impl SlabPool {
     pub(crate) fn alloc_raw(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
         match raw::alloc_current(self.0.id, n, self.0.slab_size(), label) {
             Some(raw) => Ok(raw),
-            None => self.0.alloc_slow(n, label),
+            None => self.alloc_slow(n, label),
         }
+    }
+
+    /// The same, if the current slab has no room as it is.
+    pub(crate) fn alloc_slow(&self, n: usize, label: Label) -> Result<Unique, AllocError> {
+        self.0.alloc_slow(n, label)
     }
 
     /// Size of the slabs taken from now on, in bytes.

@@ -3,11 +3,15 @@
 use super::{Core, SlabPool};
 use crate::error::AllocError;
 use crate::raw::{self, Label, Unique};
-use crate::sync::{RwLock, next_uid};
+use crate::sync::{CachePadded, RwLock, next_uid};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 static POOLS: RwLock<BTreeMap<usize, Weak<Core>>> = RwLock::new(BTreeMap::new());
+
+/// See [`gone`]. On a line that nobody writes otherwise: every thread reads it that needs another slab.
+static GONE: CachePadded<AtomicUsize> = CachePadded::new(AtomicUsize::new(0));
 
 /// An id that no other pool of the process has or had.
 pub(super) fn next_id() -> usize {
@@ -20,6 +24,13 @@ pub(super) fn add(id: usize, core: Weak<Core>) {
 
 pub(super) fn remove(id: usize) {
     POOLS.write().remove(&id);
+    // Relaxed: who sees it looks for them under the lock, and who does not yet will later.
+    GONE.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many pools there were that are no more.
+pub(super) fn gone() -> usize {
+    GONE.load(Ordering::Relaxed)
 }
 
 pub(super) fn find(id: usize) -> Option<Arc<Core>> {

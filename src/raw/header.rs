@@ -522,12 +522,12 @@ impl Header {
         self.state.store(claims | u64::from(BIAS), release);
     }
 
-    /// Gives up ownership: the surplus of references is refunded in one read-modify-write. Returns the slab if that
+    /// Gives up ownership, at the tick `now`: the surplus of references is refunded in one read-modify-write. Returns the slab if that
     /// emptied it.
-    pub(super) fn detach(this: NonNull<Header>, ledger: Arc<Ledger>) -> Option<Idle> {
+    pub(super) fn detach(this: NonNull<Header>, ledger: Arc<Ledger>, now: u32) -> Option<Idle> {
         // SAFETY: headers are type-stable.
         let header = unsafe { this.as_ref() };
-        header.fixed.retired_tick.store(clock::read(), Ordering::Relaxed);
+        header.fixed.retired_tick.store(now, Ordering::Relaxed);
         header.keep_ledger(ledger);
         header.set_full_at(u32::MAX);
         header.put_down();

@@ -279,20 +279,27 @@ impl Attached {
     }
 
     /// Leaves the slab to its slices. Returns it if there are none.
-    pub(crate) fn detach(mut self) -> Option<Idle> {
+    pub(crate) fn detach(self) -> Option<Idle> {
+        self.detach_at(clock::read())
+    }
+
+    /// The same at the tick `now`.
+    pub(crate) fn detach_at(mut self, now: u32) -> Option<Idle> {
+        self.leave(now)
+    }
+
+    fn leave(&mut self, now: u32) -> Option<Idle> {
         let ledger = self.ledger.take()?;
         thread::unset_current(self.header.cast());
         self.holes_mut().clear();
-        Header::detach(self.header, ledger)
+        Header::detach(self.header, ledger, now)
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        if let Some(ledger) = self.ledger.take() {
-            thread::unset_current(self.header.cast());
-            self.holes_mut().clear();
-            drop(Header::detach(self.header, ledger));
+        if self.ledger.is_some() {
+            drop(self.leave(clock::read()));
         }
     }
 }
