@@ -5,7 +5,7 @@ use super::magazine::MagazineId;
 use crate::adapt::{BATCH, Opening, Seen};
 use crate::error::AllocError;
 use crate::raw::{Attached, Label, Search, Unique};
-use crate::sync::clock;
+use crate::sync::{clock, thread};
 use core::cell::{Cell, RefCell};
 
 /// One thread's part of one pool.
@@ -67,7 +67,9 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
             slab.make_current(core.id);
             slab.alloc(n, label)
         };
-        let current = local.current.as_ref().and_then(fits);
+        // As the thread's current slab it was asked before this.
+        let is_new = thread::current(core.id).is_none();
+        let current = local.current.as_ref().filter(|_| is_new).and_then(fits);
         let unused = local.unused();
         let hole = current.or_else(|| local.next_hole(n).and_then(fits));
         if hole.is_some() {

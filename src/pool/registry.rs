@@ -3,15 +3,14 @@
 use super::{Core, SlabPool};
 use crate::error::AllocError;
 use crate::raw::{self, Label, Unique};
-use crate::sync::{CachePadded, RwLock, next_uid};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Events, RwLock, next_uid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 static POOLS: RwLock<BTreeMap<usize, Weak<Core>>> = RwLock::new(BTreeMap::new());
 
-/// See [`gone`]. On a line that nobody writes otherwise: every thread reads it that needs another slab.
-static GONE: CachePadded<AtomicUsize> = CachePadded::new(AtomicUsize::new(0));
+/// See [`gone`].
+static GONE: Events = Events::none();
 
 /// An id that no other pool of the process has or had.
 pub(super) fn next_id() -> usize {
@@ -24,13 +23,12 @@ pub(super) fn add(id: usize, core: Weak<Core>) {
 
 pub(super) fn remove(id: usize) {
     POOLS.write().remove(&id);
-    // Relaxed: who sees it looks for them under the lock, and who does not yet will later.
-    GONE.fetch_add(1, Ordering::Relaxed);
+    GONE.add();
 }
 
-/// How many pools there were that are no more.
+/// How many pools there were that are no more. Who sees one more looks for it under the lock; who does not yet will later.
 pub(super) fn gone() -> usize {
-    GONE.load(Ordering::Relaxed)
+    GONE.count()
 }
 
 pub(super) fn find(id: usize) -> Option<Arc<Core>> {

@@ -5,6 +5,7 @@
 //! under `--cfg bufslab_loom`.
 
 pub(crate) mod clock;
+mod events;
 #[cfg(bufslab_loom)]
 mod model;
 #[cfg(not(bufslab_loom))]
@@ -21,6 +22,7 @@ pub(crate) use real::*;
 pub use model::plant;
 
 pub(crate) use crossbeam_utils::CachePadded;
+pub(crate) use events::Events;
 pub(crate) use rounds::Rounds;
 
 /// Bugs that the loom models plant on purpose, to prove that a model would notice them.
