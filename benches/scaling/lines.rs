@@ -91,8 +91,9 @@ pub const LINES: &[Line] = &[
     line(
         "clock",
         &[("src/sync/clock.rs", "LAST")],
-        "each slab that is attached, left, or begun anew in place, and each recorded event: one store, in all pools of the process",
-        "never for a slice. It is stored also when the tick is the same, which it is for 10 ms: not done, and easily avoided",
+        "read for each slab that is attached or begun anew in place, and each recorded event; written when the tick is another one: once in \
+         10 ms, by whoever is first",
+        "never for a slice, and no store as long as the tick is the same",
     ),
     line(
         "flags",

@@ -124,7 +124,6 @@ pub fn dropped() -> Vec<Use> {
 pub fn made() -> Vec<Use> {
     let slab = 1.0 / READS;
     vec![
-        store("clock", slab),
         lock("depot", slab),
         rmw("idle bytes", slab),
         rmw("counts", slab),
@@ -150,64 +149,40 @@ fn scope_by_name() -> Vec<Use> {
 pub fn loads(rates: &Rates) -> Vec<Load> {
     let slab = 1.0 / READS;
     let load = |name, what, uses| Load { name, what, uses };
-    let hot = || vec![store("clock", slab)];
-    let with = |mut uses: Vec<Use>, more: Vec<Use>| {
-        uses.extend(more);
-        uses
-    };
     // Each slab that is attached around its slices was searched for, and another one was left for it.
     let Rates { openings, jumps, .. } = *rates;
-    let around_of_process = || vec![store("clock", openings), every("headers", openings, 3.0, 3.0)];
-    let around = || {
-        let mut uses = around_of_process();
-        uses.extend([
-            rmw("flags", jumps),
-            every("tries", openings, 1.0, 2.0),
-            lock("depot", openings),
-            rmw("counts", openings),
-        ]);
-        uses
-    };
-    let process_only = |uses: Vec<Use>| -> Vec<Use> {
-        uses.into_iter().filter(|one| ["clock", "pools", "tags", "scopes", "threads"].contains(&one.line)).collect()
-    };
+    let around = vec![
+        every("headers", openings, 3.0, 3.0),
+        rmw("flags", jumps),
+        every("tries", openings, 1.0, 2.0),
+        lock("depot", openings),
+        rmw("counts", openings),
+    ];
     vec![
         load(
             "hot",
             "reads of 4 KiB, each dropped when the next one is made: slabs of 64 KiB that are reused in place",
-            hot(),
+            vec![],
         ),
-        load("hot, max_bytes", "the same in a pool with a limit", with(hot(), vec![rmw("flags", slab)])),
-        load(
-            "hot, Auto",
-            "the same in a pool that finds its slab size",
-            with(hot(), vec![lock("sizer", slab / BATCH)]),
-        ),
-        load("random", "reads of 4 KiB, each dropped when another takes its place among 1,024", around()),
-        load("random, pool each", "the same with a pool for each core", process_only(around())),
+        load("hot, max_bytes", "the same in a pool with a limit", vec![rmw("flags", slab)]),
+        load("hot, Auto", "the same in a pool that finds its slab size", vec![lock("sizer", slab / BATCH)]),
+        load("random", "reads of 4 KiB, each dropped when another takes its place among 1,024", around),
+        load("random, pool each", "the same with a pool for each core", vec![]),
         load("broadcast", "all cores clone and drop one slice", vec![every("state", 1.0, 2.0, 2.0)]),
         load(
             "handed over",
             "reads of 4 KiB, made on one core and dropped on another; requests of the first",
             [dropped(), made()].concat(),
         ),
-        load(
-            "handed over, pool each",
-            "the same with a pool for each pair of cores",
-            process_only([dropped(), made()].concat()),
-        ),
+        load("handed over, pool each", "the same with a pool for each pair of cores", vec![]),
         load("tag by name", "one `tag(\"name\")` a request", vec![lock("tags", 1.0)]),
         load("scope by name", "one `pool.scope(\"name\", id)` a request, ended at once", scope_by_name()),
         load("retain", "one `retain()` or `Bytes::from` a request, of what stays in its slab", vec![]),
         load(
             "recorded",
             "hot, while all of it is recorded: an allocation, a freeze and a drop a request",
-            vec![store("clock", 3.0), rmw("log", 1.0), every("log", 3.0, 2.0, 2.0)],
+            vec![rmw("log", 1.0), every("log", 3.0, 2.0, 2.0)],
         ),
-        load(
-            "threads",
-            "hot, by threads that end after 1,000 requests",
-            with(hot(), vec![every("threads", 1.0 / LIFE, 5.0, 5.0)]),
-        ),
+        load("threads", "hot, by threads that end after 1,000 requests", vec![every("threads", 1.0 / LIFE, 5.0, 5.0)]),
     ]
 }

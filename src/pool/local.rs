@@ -197,7 +197,8 @@ impl Local {
     /// Starts over in the current or the previous slab, if one of them has drained and is as the pool wants it now.
     fn reuse_in_place(&mut self, core: &Core, n: usize) -> Option<&Attached> {
         let usable = |slab: &Attached| slab.size() == core.slab_size() && n <= slab.size() && slab.is_drained();
-        if !self.current.as_ref().is_some_and(usable) {
+        let stays = self.current.as_ref().is_some_and(usable);
+        if !stays {
             if !self.previous.as_ref().is_some_and(usable) {
                 return None;
             }
@@ -208,6 +209,9 @@ impl Local {
             slab.zero();
         }
         slab.reset(core.level());
+        if stays {
+            slab.stop_early();
+        }
         slab.make_current(core.id);
         Some(slab)
     }

@@ -259,6 +259,11 @@ impl Attached {
         }
     }
 
+    /// The slab had drained when it came to its end: the owner is to look for that earlier from now on.
+    pub(crate) fn stop_early(&self) {
+        self.header().stop_early();
+    }
+
     /// Overwrites the memory of a drained slab with zeros.
     pub(crate) fn zero(&self) {
         assert!(self.is_drained(), "only an empty slab is overwritten");
@@ -331,7 +336,8 @@ pub(crate) fn alloc_current(pool: usize, n: usize, largest: usize, label: Label)
     let this = current(pool)?;
     // SAFETY: as above.
     let header = unsafe { this.as_ref() };
-    if !header.has_room(n) && !header.go_on(n) && !((1..=largest).contains(&n) && Header::next_hole(this, n)) {
+    let next_hole = || (1..=largest).contains(&n) && Header::next_hole(this, n);
+    if !(header.has_room(n) || header.go_on(n) || next_hole()) {
         return None;
     }
     // SAFETY: as above.

@@ -67,10 +67,14 @@ impl Header {
         if self.birth() == 0 { end.min(self.stretch()) } else { end }
     }
 
-    /// The owner of a drained slab starts over at its beginning. It stops where it did, if that is not far.
+    /// The owner of a drained slab starts over at its beginning, and stops where it did.
     pub(super) fn start_over(&self) {
         self.set_laps(0);
         self.set_end(self.size());
+    }
+
+    /// The slab had drained when its owner came to its end: it is to look for that earlier, if where it stops is far.
+    pub(super) fn stop_early(&self) {
         let (limit, stretch) = (self.limit(), self.stretch());
         if self.goes_back() && limit / 2 > stretch {
             self.change_limit(limit, stretch);
@@ -143,6 +147,7 @@ impl Header {
         if same {
             self.renew(self.depth().level(), now);
             self.start_over();
+            self.stop_early();
         }
         same
     }
@@ -271,6 +276,7 @@ mod tests {
         assert_eq!(kept.len(), SLAB / 64);
         assert!(kept.into_iter().all(|slice| slice.release().is_none()));
         slab.reset(Level::Sites);
+        slab.stop_early();
         let places = read_and_drop(&slab, 64);
         assert_eq!(places.len(), SLAB / 64);
         assert!(places.iter().all(|&from| from < 256), "{places:?}");

@@ -150,7 +150,8 @@ impl Pool {
             slab.size == size && n <= size && slab.refs == 0
         };
         let local = &mut self.locals[thread as usize];
-        if !local.current.as_ref().is_some_and(usable) {
+        let stays = local.current.as_ref().is_some_and(usable);
+        if !stays {
             if !local.previous.as_ref().is_some_and(usable) {
                 return None;
             }
@@ -160,6 +161,9 @@ impl Pool {
         let reset = self.slabs.slab_mut(slab);
         reset.holes.clear();
         reset.start_over();
+        if stays {
+            reset.stop_early();
+        }
         self.begin(slab);
         self.in_place += 1;
         Some(slab)

@@ -345,12 +345,17 @@ impl Slab {
         (self.limit, self.end, self.stretch) = (self.size.min(stretch), self.size, stretch);
     }
 
-    /// The same of the drained slab that it has: it stops where it did, if that is not far.
+    /// The same of the drained slab that it has: it stops where it did.
     pub(super) fn start_over(&mut self) {
         let limit = self.limit;
         self.open(self.stretch);
-        if limit / 2 <= self.stretch {
-            self.limit = limit;
+        self.limit = limit;
+    }
+
+    /// It had drained when it came to its end: the owner is to look for that earlier, if where it stops is far.
+    pub(super) fn stop_early(&mut self) {
+        if self.limit / 2 > self.stretch {
+            self.limit = self.stretch;
         }
     }
 
