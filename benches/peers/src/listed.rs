@@ -71,21 +71,20 @@ pub(crate) fn handle() -> Run {
 
 /// `N` bytes copied into one buffer that stays in the cache, and listed.
 pub(crate) fn read<const N: usize>() -> Run {
-    let (list, mut buffer) = (List::new(), vec![0; N]);
-    Box::new(move |rounds| {
-        let list = black_box(&list);
-        let start = Instant::now();
-        for _ in 0..rounds {
-            let read = Listed::new(list, buffer.as_ptr().addr(), N);
-            buffer.copy_from_slice(bytes(N));
-            black_box((&read, &buffer));
-        }
-        start.elapsed()
-    })
+    copied::<N>(|_| ())
 }
 
 /// The same, and once more, and a part of that.
 pub(crate) fn chain<const N: usize>() -> Run {
+    copied::<N>(|read| {
+        let whole = read.slice(0, N);
+        black_box(&whole);
+        black_box(&whole.slice(black_box(8), black_box(20)));
+    })
+}
+
+/// A read of `N` bytes, and what is done with it before it goes.
+fn copied<const N: usize>(further: impl Fn(&Listed<'_>) + 'static) -> Run {
     let (list, mut buffer) = (List::new(), vec![0; N]);
     Box::new(move |rounds| {
         let list = black_box(&list);
@@ -94,10 +93,7 @@ pub(crate) fn chain<const N: usize>() -> Run {
             let read = Listed::new(list, buffer.as_ptr().addr(), N);
             buffer.copy_from_slice(bytes(N));
             black_box((&read, &buffer));
-            let whole = read.slice(0, N);
-            black_box(&whole);
-            let part = whole.slice(black_box(8), black_box(20));
-            black_box(&part);
+            further(&read);
         }
         start.elapsed()
     })
