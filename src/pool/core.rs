@@ -75,7 +75,7 @@ impl Core {
             holders: super::holders::Holders::default(),
             config,
         });
-        ledger.wish(core.sizer.is_on());
+        ledger.wish_to_know(core.sizer.is_on());
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&core) as _;
         ledger.set_home(weak);
         registry::add(id, Arc::downgrade(&core));
@@ -91,8 +91,10 @@ impl Core {
     pub(super) fn set_slab_size(&self, size: SlabSize) -> Result<(), BuildError> {
         self.check_slab_size(size)?;
         let (sizing, bytes) = size.under(self.config.max_bytes);
-        self.sizer.set(sizing, bytes, || self.store_slab_size(bytes));
-        self.ledger.wish(self.sizer.is_on());
+        self.sizer.set(sizing, bytes, || {
+            self.store_slab_size(bytes);
+            self.ledger.wish_to_know(self.sizer.is_on());
+        });
         self.changed.mark(Key::SlabSize);
         self.let_go_other_sizes();
         Ok(())
@@ -114,7 +116,7 @@ impl Core {
 
     pub(super) fn set_level(&self, level: Level) {
         self.level.store(level.code(), Ordering::Relaxed);
-        self.ledger.wish(self.sizer.is_on());
+        self.ledger.wish();
         self.changed.mark(Key::Tracking);
     }
 

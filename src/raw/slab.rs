@@ -249,13 +249,12 @@ impl Attached {
         self.holes_mut().clear();
         let header = self.header();
         header.renew(level, clock::read());
+        if header.limit() == 0 {
+            return self.open(header.size());
+        }
+        header.start_over();
         if let Some(ledger) = &self.ledger {
             header.set_wishes(ledger.wishes());
-        }
-        if header.limit() == 0 {
-            self.open(header.size());
-        } else {
-            header.start_over();
         }
     }
 

@@ -191,23 +191,16 @@ impl Header {
         }
     }
 
-    /// Takes this segment to hand, which the owner allocates from. The one before was put down.
+    /// Takes this segment to hand, which the owner allocates from, and its free slots. The one before was put down.
     pub(super) fn take_up(&self, segment: *mut Segment) {
         self.own.segment.store(segment, Ordering::Relaxed);
-        self.refill();
-    }
-
-    /// What came back to the segment at hand, or was collected there, may be taken. Says whether there is a slot now.
-    pub(super) fn refill(&self) -> bool {
         if self.charged().unsigned_abs() >= SETTLE as u32 {
             self.settle();
         }
-        let Some(segment) = NonNull::new(self.segment_at_hand()) else { return false };
+        let Some(segment) = NonNull::new(segment) else { return };
         // SAFETY: segments are type-stable.
-        let more = unsafe { segment.as_ref() }.take_free();
-        let free = self.word() as u32 | more;
-        self.set_charged((self.charged() as u32).wrapping_add(charge(more)), free);
-        free != 0
+        let free = unsafe { segment.as_ref() }.take_free();
+        self.set_charged((self.charged() as u32).wrapping_add(charge(free)), free);
     }
 
     /// Gives the free slots back to the segment at hand, and has none. Only for the owner, or who has the slab to itself.
