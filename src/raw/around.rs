@@ -64,24 +64,23 @@ impl Holes {
             return (0, 0);
         }
         let floor = floor.max(1);
-        let (mut sum, mut longest, mut covered, mut written) = (0, 0, 0, 0);
-        // In place: there is at most one hole before each slice, and one behind the last.
+        let (mut covered, mut written) = (0, 0);
+        // In place: there is at most one hole before each slice, and one behind the last. Each is written, and counted if it is one: which are
+        // is anybody's guess, and the processor's.
         for at in 0..live.len() {
             let slice = live[at];
             let len = slice.offset().saturating_sub(covered);
-            if len >= floor {
-                live[written] = Extent::new(covered, len);
-                written += 1;
-                (sum, longest) = (sum + len, longest.max(len));
-            }
+            live[written] = Extent::of_parts(covered, len);
+            written += usize::from(len >= floor);
             covered = covered.max(slice.end());
         }
         live.truncate(written);
         let len = size.saturating_sub(covered);
         if len >= floor {
             live.push(Extent::new(covered, len));
-            (sum, longest) = (sum + len, longest.max(len));
         }
+        let both = |(sum, longest): (usize, usize), hole: &Extent| (sum + hole.len(), longest.max(hole.len()));
+        let (sum, longest) = live.iter().fold((0, 0), both);
         live.reverse();
         (sum, longest)
     }
@@ -192,7 +191,10 @@ struct Candidates {
 
 impl Candidates {
     fn take_emptiest(&mut self) -> Option<(u32, NonNull<Header>)> {
-        let (at, &refs) = self.refs.iter().enumerate().min_by_key(|(_, refs)| **refs)?;
+        // Both in one number, of which the least is found without a branch that could be foreseen wrongly.
+        let both = |(at, &refs): (usize, &u32)| u64::from(refs) << 32 | at as u64;
+        let least = self.refs.iter().enumerate().map(both).fold(u64::MAX, u64::min);
+        let (refs, at) = ((least >> 32) as u32, least as u32 as usize);
         if refs == u32::MAX {
             return None;
         }

@@ -27,6 +27,12 @@ impl Extent {
         Extent((offset as u64) << 32 | len as u64)
     }
 
+    /// The same where it may be none, if it has no length.
+    #[inline]
+    pub(super) fn of_parts(offset: usize, len: usize) -> Extent {
+        Extent((offset as u64) << 32 | len as u64)
+    }
+
     /// The extent for a handle on `offset..offset + len` of a slab of `size` bytes.
     pub(super) fn in_slab(size: usize, offset: usize, len: usize) -> Extent {
         if size < u32::MAX as usize { Extent::new(offset, len) } else { Extent::WHOLE }

@@ -3,6 +3,7 @@
 use crate::impls::{
     ArcCopied, Bufslab, Carved, Fresh, FromVec, LocalObjects, Ntex, Objects, Oxidizer, PlainVec, SLAB, SharePool,
 };
+use crate::placed::{Places, Sender};
 use crate::timing::Run;
 use crate::{listed, machine, ops};
 
@@ -102,6 +103,8 @@ impl Op {
 const PLAIN_COUNT: &str = "machine: plain count up and down";
 const LISTED: &str = "machine: a handle listed";
 const COPY_LISTED: &str = "machine: copy, listed";
+const LISTED_SENT: &str = "machine: copy, listed, sent";
+const LISTED_COUNTED: &str = "machine: copy, listed, sent, counted";
 const COPY_LISTED_THREE: &str = "machine: copy, listed three times";
 const TWO_RMWS: &str = "machine: two atomic RMWs";
 const COPY: &str = "machine: copy into one hot buffer";
@@ -214,10 +217,14 @@ fn windows() -> Vec<Op> {
         op.machine(COPY, machine::copy_hot::<64>);
         op.machine(COPY_AROUND, machine::copy_around::<64, 1024>);
     }
+    fifo_part.machine(COPY_LISTED, || ops::fifo::<Places>(SLAB, ROOM, 64));
+    random_part.machine(COPY_LISTED, || ops::random::<Places>(SLAB, ROOM, 64));
     for op in [&mut fifo_full, &mut random_full] {
         op.machine(COPY, machine::copy_hot::<ROOM>);
         op.machine(COPY_AROUND, machine::copy_around::<ROOM, 1024>);
     }
+    fifo_full.machine(COPY_LISTED, || ops::fifo::<Places>(SLAB, ROOM, ROOM));
+    random_full.machine(COPY_LISTED, || ops::random::<Places>(SLAB, ROOM, ROOM));
     vec![fifo_part, fifo_full, random_part, random_full]
 }
 
@@ -229,6 +236,8 @@ fn others() -> Vec<Op> {
     unshared!(part, cross, (SLAB, ROOM, 64));
     part.machine(POINTER, ops::pointer);
     part.machine(COPY, machine::copy_hot::<64>);
+    part.machine(LISTED_SENT, || ops::cross::<Sender<false>>(SLAB, ROOM, 64));
+    part.machine(LISTED_COUNTED, || ops::cross::<Sender<true>>(SLAB, ROOM, 64));
 
     let mut full = Op::new("cross_full", PACKET);
     bufslab_pinned!(full, cross, (SLAB, PACKET, PACKET));
@@ -236,6 +245,8 @@ fn others() -> Vec<Op> {
     unshared!(full, cross, (SLAB, PACKET, PACKET));
     full.machine(POINTER, ops::pointer);
     full.machine(COPY, machine::copy_hot::<PACKET>);
+    full.machine(LISTED_SENT, || ops::cross::<Sender<false>>(SLAB, PACKET, PACKET));
+    full.machine(LISTED_COUNTED, || ops::cross::<Sender<true>>(SLAB, PACKET, PACKET));
 
     let mut two = Op::new("two_threads", ROOM);
     bufslab!(two, chain_on_two, (SLAB, ROOM));

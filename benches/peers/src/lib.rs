@@ -19,6 +19,7 @@ mod listed;
 mod machine;
 mod ops;
 mod options;
+mod placed;
 mod random;
 mod timing;
 pub mod versions;
