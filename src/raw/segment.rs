@@ -52,14 +52,14 @@ pub(crate) struct Segment {
     next: AtomicPtr<Segment>,
     /// The one thread that takes slots from here.
     owner: AtomicU32,
+    /// The list: a bit for each slot that may be taken, but for those that the slab's owner has at hand (see [`super::tally`]). Beside
+    /// `header` and `owner`, which whoever drops a handle reads before: a line less from far away where lifetimes are random.
+    free: AtomicU32,
     /// Null until one of the handles needs a note.
     notes: AtomicPtr<Notes>,
     slots: [Slot; SLOTS],
     /// Written once, when the segment is made: whoever walks to it has to see it made.
     pub(super) made: Witness,
-    /// The list: a bit for each slot that may be taken, but for those that the slab's owner has at hand (see [`super::tally`]). Far
-    /// from `header` and `owner`, which other threads read when they drop.
-    free: AtomicU32,
     /// Null until one of the handles is parked.
     berths: AtomicPtr<Berths>,
 }

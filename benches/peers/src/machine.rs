@@ -82,8 +82,6 @@ pub(crate) fn copy_around<const N: usize, const PLACES: usize>() -> Run {
     /// From one to the next: were it a power of two, all of them would want the same few lines of the cache.
     const GAP: usize = 192;
     let mut buffer = vec![0; (N + GAP) * PLACES];
-    // Each page now, and not with the first copy: the system would put them elsewhere then, and each copy takes two to three times as long.
-    buffer.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
     let mut place = 0;
     Box::new(move |rounds| {
         let start = Instant::now();

@@ -28,16 +28,18 @@ pub(crate) fn in_turns(op: &Op, options: &Options) -> Vec<f64> {
     seen.into_iter().map(median).collect()
 }
 
-/// How many rounds take about that long.
+/// How many rounds take about that long, once it has gone on for a while: at first pages are touched for the first time, and threads wake up.
 fn enough(run: &mut Run, batch: Duration) -> u64 {
-    let mut rounds = LEAST;
+    let (mut rounds, mut passed) = (LEAST, Duration::ZERO);
     loop {
         let took = run(rounds);
-        if took * 4 >= batch {
+        passed += took;
+        if took * 4 < batch {
+            rounds *= 2;
+        } else if passed >= batch * 4 {
             let all = batch.as_nanos() as f64 / took.as_nanos().max(1) as f64 * rounds as f64;
             return (all as u64).max(LEAST);
         }
-        rounds *= 2;
     }
 }
 
