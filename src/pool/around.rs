@@ -32,8 +32,10 @@ impl Tries {
         // Relaxed, here and below: a habit, ordered with nothing.
         let most = (UNSEARCHED.min(pool_bytes / UNSEARCHED_PART) / size).min(15);
         let skip = (1 << self.misses.load(Ordering::Relaxed).min(4)) - 1;
-        let skipped = self.skipped.fetch_add(1, Ordering::Relaxed) as usize;
-        skipped >= most.min(skip)
+        // No read-modify-write: two threads that count at once may count one.
+        let skipped = self.skipped.load(Ordering::Relaxed);
+        self.skipped.store(skipped.wrapping_add(1), Ordering::Relaxed);
+        skipped as usize >= most.min(skip)
     }
 
     fn found(&self, found: bool) {

@@ -59,7 +59,7 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 /// Finds room for `1 ≤ n ≤ slab size` bytes: in the current slab's next hole, in the current or the previous slab if one has
 /// drained, and else in another slab. `Ok(None)` in a thread that can own no slab.
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
-    let reused = with_local(core.id, |local| {
+    let near = with_local(core.id, |local| {
         if local.is_recalled(core) {
             return Err(());
         }
@@ -71,29 +71,32 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         let is_new = thread::current(core.id).is_none();
         let current = local.current.as_ref().filter(|_| is_new).and_then(fits);
         let unused = local.unused();
-        let hole = current.or_else(|| local.next_hole(n).and_then(fits));
-        if hole.is_some() {
-            return Ok(hole);
+        if let Some(raw) = current.or_else(|| local.next_hole(n).and_then(fits)) {
+            return Ok(Ok(raw));
         }
-        let raw = local.reuse_in_place(core, n).and_then(fits);
-        if let (Some(_), Some(seen)) = (&raw, local.seen(core)) {
+        let Some(raw) = local.reuse_in_place(core, n).and_then(fits) else { return Ok(Err(local.means())) };
+        if let Some(seen) = local.seen(core) {
             seen.opened(core.slab_size(), Opening::InPlace, n, unused);
         }
-        Ok(raw)
+        Ok(Ok(raw))
     });
-    match reused {
+    let (magazine, mut search) = match near {
         None => return Ok(None),
-        Some(Ok(Some(raw))) => {
+        Some(Ok(Ok(raw))) => {
             tell(core);
             leave_if_wanted(core);
             return Ok(Some(raw));
         }
-        Some(Ok(None)) => purge(),
-        Some(Err(())) => give_up(core),
-    }
+        Some(Ok(Err(means))) => {
+            purge();
+            means
+        }
+        Some(Err(())) => {
+            give_up(core);
+            with_local(core.id, Local::means).unwrap_or_default()
+        }
+    };
     // Not while this thread's part is borrowed: the memory's source is the user's code.
-    let (magazine, mut search) =
-        with_local(core.id, |local| (local.magazine, core::mem::take(&mut local.search))).unwrap_or_default();
     let attached = another_slab(core, n, magazine, &mut search);
     let installed = with_local(core.id, |local| {
         local.search = search;
@@ -214,6 +217,11 @@ impl Local {
         }
         slab.make_current(core.id);
         Some(slab)
+    }
+
+    /// What it takes to find another slab.
+    fn means(&mut self) -> (Option<MagazineId>, Search) {
+        (self.magazine, core::mem::take(&mut self.search))
     }
 
     /// Bytes that are left where this thread cuts from now.

@@ -161,8 +161,10 @@ impl Ledger {
         if count == 0 {
             return candidates;
         }
-        // Relaxed: where a search starts is of no consequence.
-        let start = self.rotor.fetch_add(count, Ordering::Relaxed) % headers.len();
+        // Relaxed: where a search starts is of no consequence. Under the lock.
+        let rotor = self.rotor.load(Ordering::Relaxed);
+        self.rotor.store(rotor.wrapping_add(count), Ordering::Relaxed);
+        let start = rotor % headers.len();
         let first = &headers[start..headers.len().min(start + count)];
         candidates.headers[..first.len()].copy_from_slice(first);
         candidates.headers[first.len()..count].copy_from_slice(&headers[..count - first.len()]);
@@ -235,14 +237,16 @@ impl Header {
 
     /// Segments that nobody alive allocates from are `me`'s from now on. Only for the owner of a slab with slices.
     fn adopt_segments(&self, me: u32) {
-        let _growth = self.fixed.growth.lock();
+        let may_be_adopted = |owner: u32| owner != me && owner != Segment::SHARED;
+        // Nobody else makes a segment this thread's, or takes it away.
+        let _growth = self.segments().any(|segment| may_be_adopted(segment.owner())).then(|| self.fixed.growth.lock());
         let mut mine = core::ptr::null_mut();
         let mut next = self.first_segment();
         while let Some(segment) = NonNull::new(next) {
             // SAFETY: segments are type-stable.
             let segment_ref = unsafe { segment.as_ref() };
             let owner = segment_ref.owner();
-            if owner != me && owner != Segment::SHARED && (owner == thread::NOBODY || !thread::is_alive(owner)) {
+            if may_be_adopted(owner) && (owner == thread::NOBODY || !thread::is_alive(owner)) {
                 // A dead thread's last use of the segment is ordered before this by the lock of the set of the living.
                 segment_ref.set_owner(me);
             }

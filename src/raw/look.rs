@@ -5,7 +5,7 @@
 //! one reference too many. So what is done to dead bytes (cutting from them, giving their memory back) is done while it lasts.
 
 use super::header::{BIAS, Header};
-use super::segment::Segment;
+use super::segment::{SLOTS, Segment};
 use super::slab::Idle;
 use super::slot::{Extent, Slot};
 use crate::sync::{Plant, planted};
@@ -40,14 +40,19 @@ impl Look {
     /// reads goes unseen; without the second read, a clone that moved past the scan does. And with references left over, others
     /// look too. The loom models show all three.
     pub(crate) fn live(&self, live: &mut Vec<Extent>) -> bool {
-        self.exact(live, |live| {
+        self.exact(live, SLOTS, |live| {
             let mut count = 0;
-            for slot in self.header().segments().flat_map(Segment::slots) {
-                let extent = slot.extent();
-                // Written whether it is live or not, and counted if it is: which ones are is anybody's guess, and the processor's.
-                let Some(place) = live.spare_capacity_mut().get_mut(count) else { return false };
-                place.write(extent);
-                count += usize::from(extent.is_live());
+            for segment in self.header().segments() {
+                let Some(places) = live.spare_capacity_mut().get_mut(count..count + SLOTS) else { return false };
+                let mut at = 0;
+                for slot in segment.slots() {
+                    let extent = slot.extent();
+                    // Written whether it is live or not, and counted if it is: which ones are is anybody's guess, and the processor's.
+                    // SAFETY: at most one was counted for each slot before this one.
+                    unsafe { places.get_unchecked_mut(at) }.write(extent);
+                    at += usize::from(extent.is_live());
+                }
+                count += at;
             }
             // SAFETY: so many were written, and there is room for them.
             unsafe { live.set_len(count) };
@@ -57,7 +62,7 @@ impl Look {
 
     /// The same, with whatever `entry` makes of each slot and its extent.
     pub(super) fn list<T>(&self, live: &mut Vec<T>, entry: impl Fn(&Segment, &Slot, Extent) -> T) -> bool {
-        self.exact(live, |live| {
+        self.exact(live, 0, |live| {
             for segment in self.header().segments() {
                 for slot in segment.slots() {
                     let extent = slot.extent();
@@ -74,13 +79,13 @@ impl Look {
         })
     }
 
-    /// Has `list` fill the list, which has room for one entry more than it may come to, and says whether the slab kept still.
-    fn exact<T>(&self, live: &mut Vec<T>, list: impl FnOnce(&mut Vec<T>) -> bool) -> bool {
+    /// Has `list` fill the list, which has room for as many entries as it may come to and so many more, and says whether the slab kept still.
+    fn exact<T>(&self, live: &mut Vec<T>, more: usize, list: impl FnOnce(&mut Vec<T>) -> bool) -> bool {
         live.clear();
         let header = self.header();
         let before = header.state();
         // With the bias in it the slab has an owner by now, and the count is no number of slices. The look's own reference has no slot.
-        if before.refs() >= BIAS / 2 || live.try_reserve(before.refs() as usize).is_err() || !list(live) {
+        if before.refs() >= BIAS / 2 || live.try_reserve(before.refs() as usize + more).is_err() || !list(live) {
             return false;
         }
         let after = header.state();
