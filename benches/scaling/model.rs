@@ -136,8 +136,8 @@ pub fn made() -> Vec<Use> {
 /// What the load with random lifetimes writes besides: lines of slabs, of which each is used by one core at a time.
 pub fn spread(rates: &Rates) -> Vec<Use> {
     let Rates { openings, .. } = *rates;
-    // Each drop; each slab that is looked at, attached and left; its segments.
-    vec![every("state", 1.0, 1.0, 0.0), every("state", 3.0 * openings, 1.0, 0.0), every("fixed", openings, 2.0, 0.0)]
+    // Each drop; each slab that is looked at, attached and left. Its segments are the core's own, as long as it was nobody else's.
+    vec![every("state", 1.0, 1.0, 0.0), every("state", 3.0 * openings, 1.0, 0.0)]
 }
 
 /// The name of its kind is looked up, and then the scope, twice; it is left, and its last handle goes.
@@ -152,10 +152,9 @@ pub fn loads(rates: &Rates) -> Vec<Load> {
     // Each slab that is attached around its slices was searched for, and another one was left for it.
     let Rates { openings, jumps, .. } = *rates;
     let around = vec![
-        every("headers", openings, 3.0, 3.0),
+        lock("headers", openings),
         rmw("flags", jumps),
-        every("tries", openings, 1.0, 2.0),
-        lock("depot", openings),
+        every("tries", openings, 0.0, 2.0),
         rmw("counts", openings),
     ];
     vec![

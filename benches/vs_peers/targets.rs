@@ -12,8 +12,7 @@ const LISTED: &str = "machine: a handle listed";
 const COPY_LISTED: &str = "machine: copy, listed";
 const COPY_LISTED_THREE: &str = "machine: copy, listed three times";
 const TWO_RMWS: &str = "machine: two atomic RMWs";
-const COPY_AROUND: &str = "machine: copy into 1,024 buffers in turn";
-const POINTER: &str = "machine: a pointer sent";
+const LISTED_SENT: &str = "machine: copy, listed, sent";
 
 /// bufslab is to take at most so much of what the best peer takes.
 struct Ratio {
@@ -31,12 +30,12 @@ const RATIOS: [Ratio; 12] = [
     Ratio { name: "chain: read, clone, slice, drop all", op: "chain", limit: 0.22, floor: COPY_LISTED_THREE },
     Ratio { name: "read of 64 bytes, dropped", op: "alloc_64", limit: 0.25, floor: COPY_LISTED },
     Ratio { name: "read of 1,500 bytes, dropped", op: "alloc_full", limit: 0.90, floor: COPY_LISTED },
-    Ratio { name: "read of 64 bytes, dropped by another thread", op: "cross_64", limit: 0.40, floor: POINTER },
-    Ratio { name: "read of 1,500 bytes, dropped by another thread", op: "cross_full", limit: 0.40, floor: POINTER },
-    Ratio { name: "window of 1,024, the oldest goes: 64 bytes", op: "fifo_64", limit: 0.50, floor: COPY_AROUND },
-    Ratio { name: "window of 1,024, the oldest goes: 4 KiB", op: "fifo_full", limit: 1.00, floor: COPY_AROUND },
-    Ratio { name: "window of 1,024, a random one goes: 64 bytes", op: "random_64", limit: 0.50, floor: COPY_AROUND },
-    Ratio { name: "window of 1,024, a random one goes: 4 KiB", op: "random_full", limit: 1.00, floor: COPY_AROUND },
+    Ratio { name: "read of 64 bytes, dropped by another thread", op: "cross_64", limit: 0.40, floor: LISTED_SENT },
+    Ratio { name: "read of 1,500 bytes, dropped by another thread", op: "cross_full", limit: 0.40, floor: LISTED_SENT },
+    Ratio { name: "window of 1,024, the oldest goes: 64 bytes", op: "fifo_64", limit: 0.50, floor: COPY_LISTED },
+    Ratio { name: "window of 1,024, the oldest goes: 4 KiB", op: "fifo_full", limit: 1.00, floor: COPY_LISTED },
+    Ratio { name: "window of 1,024, a random one goes: 64 bytes", op: "random_64", limit: 0.50, floor: COPY_LISTED },
+    Ratio { name: "window of 1,024, a random one goes: 4 KiB", op: "random_full", limit: 1.00, floor: COPY_LISTED },
     Ratio { name: "clone and drop, on an old slab", op: "clone_old", limit: 1.00, floor: TWO_RMWS },
 ];
 
