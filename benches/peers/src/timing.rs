@@ -28,19 +28,19 @@ pub(crate) fn in_turns(op: &Op, options: &Options) -> Vec<f64> {
     seen.into_iter().map(median).collect()
 }
 
-/// How many rounds take about that long, once it has gone on for a while: at first pages are touched for the first time, and threads wake up.
+/// How many rounds take about that long, once it has gone on for a while: at first pages are touched for the first time, and threads wake up. By the
+/// fastest of them: with too few rounds a batch ends before its caches are full, and somebody who was once held up would stay slow.
 fn enough(run: &mut Run, batch: Duration) -> u64 {
-    let (mut rounds, mut passed) = (LEAST, Duration::ZERO);
-    loop {
+    let (mut rounds, mut passed, mut fastest) = (LEAST, Duration::ZERO, f64::MAX);
+    while passed < batch * 8 {
         let took = run(rounds);
         passed += took;
+        fastest = fastest.min(took.as_nanos().max(1) as f64 / rounds as f64);
         if took * 4 < batch {
             rounds *= 2;
-        } else if passed >= batch * 4 {
-            let all = batch.as_nanos() as f64 / took.as_nanos().max(1) as f64 * rounds as f64;
-            return (all as u64).max(LEAST);
         }
     }
+    ((batch.as_nanos() as f64 / fastest) as u64).max(LEAST)
 }
 
 /// The one in the middle.
