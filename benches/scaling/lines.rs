@@ -66,7 +66,8 @@ pub const LINES: &[Line] = &[
             ("src/raw/header.rs", "limit"),
         ],
         "`growth` is locked when a thread makes its first handle on another's slab, and for each segment of 30 further ones; when a slab is \
-         attached that has segments of other threads; `segments` with it; `unlisted` for each handle past the ledger's budget; `limit` up to three times a slab of 64 KiB, and the rest once, by its owner",
+         attached that has segments of other threads; `segments` with it; `unlisted` for each handle past the ledger's budget; \
+         `limit` up to three times a slab of 64 KiB, and the rest once, by its owner",
         "threads remember their segment on eight slabs of others. The lock and `unlisted` are on the line that the owner's fast \
          path reads (`owner`, `depth`, `limit`): not done, and felt only where many threads take few handles each of one slab",
     ),
@@ -114,7 +115,8 @@ pub const LINES: &[Line] = &[
         "tries",
         &[("src/pool/around.rs", "skipped"), ("src/pool/around.rs", "misses")],
         "each search for a partly filled slab: three stores",
-        "once a slab at most, and no read-modify-write: what two threads count at once may be counted once. Could be each thread's own: not done",
+        "once a slab at most, and no read-modify-write: what two threads count at once may be counted once. Could be each \
+         thread's own: not done",
     ),
     line(
         "pool bytes",
@@ -150,7 +152,8 @@ pub const LINES: &[Line] = &[
         &[("src/pool/depot.rs", "shared")],
         "each slab that a thread needs or gives back when its magazine has none or is full: a lock. A thread that only drops has \
          no magazine: each slab that it empties",
-        "magazines of four come first, and where nothing is idle nobody asks. The lock is on the line of the first magazines' addresses: not done, and easily avoided",
+        "magazines of four come first, and where nothing is idle nobody asks. The lock is on the line of the first magazines' \
+         addresses: not done, and easily avoided",
     ),
     line(
         "idle bytes",

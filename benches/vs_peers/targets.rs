@@ -42,11 +42,13 @@ const RATIOS: [Ratio; 12] = [
 /// Listing every slice with its site is to cost at most so many nanoseconds a handle.
 const TRACKING: f64 = 1.7;
 /// Operations to see that in, and how many handles each makes.
-const HANDLES: [(&str, &str, f64); 4] = [
+const HANDLES: [(&str, &str, f64); 6] = [
     ("a clone", "clone", 1.0),
     ("a slice", "slice", 1.0),
     ("a read of 64 bytes", "alloc_64", 1.0),
     ("the chain, each of its three handles", "chain", 3.0),
+    ("a read of 64 bytes, the oldest of 1,024 goes", "fifo_64", 1.0),
+    ("a read of 64 bytes, a random one of 1,024 goes", "random_64", 1.0),
 ];
 
 /// The ledger is to take at most so many percent of its slabs, with reads of 4 KiB.

@@ -21,6 +21,17 @@ struct Local {
     seen: Vec<Seen>,
 }
 
+/// What it takes to find another slab.
+type Means = (Option<MagazineId>, Search);
+
+/// What a thread finds in the slabs that it has.
+enum Near {
+    Room(Unique),
+    None(Means),
+    /// It is asked for them.
+    Recalled,
+}
+
 /// A thread's parts of all pools. The one used last comes first.
 struct Locals {
     parts: RefCell<Vec<Local>>,
@@ -61,7 +72,7 @@ fn with_local<R>(pool: usize, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
 pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<Unique>, AllocError> {
     let near = with_local(core.id, |local| {
         if local.is_recalled(core) {
-            return Err(());
+            return Near::Recalled;
         }
         let fits = |slab: &Attached| {
             slab.make_current(core.id);
@@ -72,26 +83,26 @@ pub(super) fn alloc_slow(core: &Core, n: usize, label: Label) -> Result<Option<U
         let current = local.current.as_ref().filter(|_| is_new).and_then(fits);
         let unused = local.unused();
         if let Some(raw) = current.or_else(|| local.next_hole(n).and_then(fits)) {
-            return Ok(Ok(raw));
+            return Near::Room(raw);
         }
-        let Some(raw) = local.reuse_in_place(core, n).and_then(fits) else { return Ok(Err(local.means())) };
+        let Some(raw) = local.reuse_in_place(core, n).and_then(fits) else { return Near::None(local.means()) };
         if let Some(seen) = local.seen(core) {
             seen.opened(core.slab_size(), Opening::InPlace, n, unused);
         }
-        Ok(Ok(raw))
+        Near::Room(raw)
     });
     let (magazine, mut search) = match near {
         None => return Ok(None),
-        Some(Ok(Ok(raw))) => {
+        Some(Near::Room(raw)) => {
             tell(core);
             leave_if_wanted(core);
             return Ok(Some(raw));
         }
-        Some(Ok(Err(means))) => {
+        Some(Near::None(means)) => {
             purge();
             means
         }
-        Some(Err(())) => {
+        Some(Near::Recalled) => {
             give_up(core);
             with_local(core.id, Local::means).unwrap_or_default()
         }
@@ -219,8 +230,7 @@ impl Local {
         Some(slab)
     }
 
-    /// What it takes to find another slab.
-    fn means(&mut self) -> (Option<MagazineId>, Search) {
+    fn means(&mut self) -> Means {
         (self.magazine, core::mem::take(&mut self.search))
     }
 

@@ -238,15 +238,15 @@ impl Header {
     /// Segments that nobody alive allocates from are `me`'s from now on. Only for the owner of a slab with slices.
     fn adopt_segments(&self, me: u32) {
         let may_be_adopted = |owner: u32| owner != me && owner != Segment::SHARED;
-        // Nobody else makes a segment this thread's, or takes it away.
-        let _growth = self.segments().any(|segment| may_be_adopted(segment.owner())).then(|| self.fixed.growth.lock());
+        // As a rule all of them are this thread's, which nobody else can change. Without the lock none is adopted: others may be about to.
+        let growth = self.segments().any(|segment| may_be_adopted(segment.owner())).then(|| self.fixed.growth.lock());
         let mut mine = core::ptr::null_mut();
         let mut next = self.first_segment();
         while let Some(segment) = NonNull::new(next) {
             // SAFETY: segments are type-stable.
             let segment_ref = unsafe { segment.as_ref() };
             let owner = segment_ref.owner();
-            if may_be_adopted(owner) && (owner == thread::NOBODY || !thread::is_alive(owner)) {
+            if growth.is_some() && may_be_adopted(owner) && (owner == thread::NOBODY || !thread::is_alive(owner)) {
                 // A dead thread's last use of the segment is ordered before this by the lock of the set of the living.
                 segment_ref.set_owner(me);
             }

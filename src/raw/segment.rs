@@ -53,7 +53,7 @@ pub(crate) struct Segment {
     /// The one thread that takes slots from here.
     owner: AtomicU32,
     /// The list: a bit for each slot that may be taken, but for those that the slab's owner has at hand (see [`super::tally`]). Beside
-    /// `header` and `owner`, which whoever drops a handle reads before: a line less from far away where lifetimes are random.
+    /// `header` and `owner`, which whoever drops a handle reads before: one line less to fetch where lifetimes are random.
     free: AtomicU32,
     /// Null until one of the handles needs a note.
     notes: AtomicPtr<Notes>,
