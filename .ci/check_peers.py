@@ -55,8 +55,10 @@ chapter = (work / "docs/performance.md").read_text()
 targets = chapter.split("<!-- vs_peers: begin targets -->")[1].split("<!-- vs_peers: end -->")[0]
 lines = [line for line in targets.splitlines() if line.startswith("| ")][1:]
 assert len(lines) == 20 and all(("met" in line) or "| none |" in line for line in lines), lines
+# Of what tracking costs in a window no least is measured.
+without_floor = re.compile("ledger|^. tracking, for a read of 64 bytes, .* of 1,024 goes")
 for line in lines:
-    assert "**not met**" not in line or "ledger" in line or not line.rstrip().endswith("| – |"), line
+    assert "**not met**" not in line or without_floor.search(line) or not line.rstrip().endswith("| – |"), line
 assert all(f"\n`{op}`: " in chapter for op in OPS)
 
 
