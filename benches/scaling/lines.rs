@@ -158,7 +158,7 @@ pub const LINES: &[Line] = &[
     line(
         "idle bytes",
         &[("src/pool/depot.rs", "bytes")],
-        "each slab that becomes idle, and each idle one that is taken, by magazine or not",
+        "each slab that becomes idle, and each idle one that is taken, by magazine or not. Read before the depot is locked",
         "on lines of its own. One account for all threads: not done",
     ),
     line(

@@ -125,7 +125,8 @@ pub fn made() -> Vec<Use> {
     let slab = 1.0 / READS;
     vec![
         lock("depot", slab),
-        rmw("idle bytes", slab),
+        // Read before the depot is asked, and written when it had one.
+        every("idle bytes", slab, 1.0, 2.0),
         rmw("counts", slab),
         rmw("flags", slab),
         Use { paired: true, ..rmw("state", slab) },

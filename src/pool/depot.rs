@@ -96,12 +96,10 @@ impl Depot {
 
     /// The hottest slab of the thread's magazine, or else of those for everybody.
     pub(super) fn take(&self, magazine: Option<MagazineId>) -> Option<Idle> {
-        // Whatever was put down is counted. One that comes just now is the next one's.
-        if self.bytes() == 0 {
-            return None;
-        }
         let own = magazine.and_then(|id| self.magazines.get(id));
-        let idle = own.and_then(|own| own.lock().pop()).or_else(|| self.shared.lock().pop())?;
+        // Whatever was put down is counted. One that comes just now is the next one's.
+        let for_everybody = || if self.bytes() == 0 { None } else { self.shared.lock().pop() };
+        let idle = own.and_then(|own| own.lock().pop()).or_else(for_everybody)?;
         Some(self.discharge(idle))
     }
 
